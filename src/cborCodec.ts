@@ -1,0 +1,93 @@
+import { Encoder, type Options } from 'cbor-x';
+import { WalRecordError } from './errors';
+import type { Codec } from './types';
+
+/** Options of cbor-x that let one message depend on another: read alone, such a record decodes to something else, silently. */
+const SHARED_STATE_OPTIONS = [
+  'structures',
+  'getStructures',
+  'saveStructures',
+  'sequential',
+  'maxSharedStructures',
+  'pack',
+] as const;
+
+/** Two values of one shape: what a codec with memory encodes differently the second time. */
+const PROBES = [
+  { rxwal: 1, probe: 'a' },
+  { rxwal: 2, probe: 'b' },
+] as const;
+
+/**
+ * CBOR (RFC 8949) by cbor-x: the default codec. Each record stands alone.
+ *
+ * Keeps bigint, Date, Map, Set, typed arrays, `undefined`, and nesting a thousand deep. Does not keep: `-0` (becomes `0`), the class
+ * of an instance (its own properties become an object's), symbol keys. Functions, symbols and cycles are refused with
+ * `WalRecordError`.
+ *
+ * @param options of cbor-x, on top of `{ useRecords: false, mapsAsObjects: true, copyBuffers: true, tagUint8Array: true }`.
+ * @throws TypeError for an option that lets records share a dictionary: such a record does not decode alone.
+ */
+export function cborCodec<T>(options: Options = {}): Codec<T> {
+  for (const name of SHARED_STATE_OPTIONS) {
+    if (name in options && (options as Record<string, unknown>)[name] !== undefined) {
+      throw new TypeError(
+        `cborCodec: ${name} makes records share a dictionary; every record of a log must decode alone`,
+      );
+    }
+  }
+  const settings: Options = {
+    useRecords: false,
+    mapsAsObjects: true,
+    copyBuffers: true,
+    tagUint8Array: true,
+    ...options,
+  };
+  const codec = new CborCodec<T>(new Encoder(settings));
+  refuseMemory(codec, new CborCodec(new Encoder(settings)));
+  return codec;
+}
+
+/** cbor-x keeps its position in the output in variables of the module: a getter that encodes again would write over it. */
+let encoding = false;
+
+class CborCodec<T> implements Codec<T> {
+  constructor(private readonly encoder: Encoder) {}
+
+  encode(value: T): Uint8Array {
+    if (encoding)
+      throw new WalRecordError('A value cannot be encoded while another one is: does a getter of it append?');
+    encoding = true;
+    try {
+      return this.encoder.encode(value);
+    } catch (cause) {
+      if (cause instanceof WalRecordError) throw cause;
+      const why = cause instanceof RangeError ? 'it refers to itself, or is nested too deep' : messageOf(cause);
+      throw new WalRecordError(`The value cannot be encoded: ${why}`, { cause });
+    } finally {
+      encoding = false;
+    }
+  }
+
+  decode(payload: Uint8Array): T {
+    try {
+      return this.encoder.decode(payload) as T;
+    } catch (cause) {
+      throw new WalRecordError(`The payload is not the CBOR of one value: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+/** Whatever the options are called: what one encoder has written must mean the same to one that has seen nothing. */
+function refuseMemory(writer: Codec<unknown>, reader: Codec<unknown>): void {
+  const first = Buffer.from(writer.encode(PROBES[0]));
+  const second = Buffer.from(writer.encode(PROBES[1]));
+  const alone = reader.decode(second) as Partial<(typeof PROBES)[1]> | undefined;
+  if (first.length !== second.length || alone?.rxwal !== 2 || alone.probe !== 'b') {
+    throw new TypeError('cborCodec: with these options a record does not decode alone');
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

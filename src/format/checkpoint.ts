@@ -1,0 +1,58 @@
+import { cborCodec } from '../cborCodec';
+import { WalCorruptError } from '../errors';
+import type { Checkpoint } from '../types';
+import {
+  FRAME_OVERHEAD_BYTES,
+  claimedPayloadBytes,
+  crcStart,
+  encodeFrame,
+  frameKind,
+  framePayload,
+  isSealed,
+} from './frame';
+import { HEADER_BYTES, decodeHeader, encodeHeader } from './header';
+
+/** The file that names the newest checkpoint. */
+export const CHECKPOINT_FILE = 'checkpoint.meta';
+
+const codec = cborCodec<Checkpoint>();
+
+/** No checkpoint takes more; a larger file is none of ours. */
+export const MAX_CHECKPOINT_FILE_BYTES = 4096;
+
+/** The checkpoint as the log carries it: a frame that takes no LSN. */
+export function encodeCheckpointFrame(checkpoint: Checkpoint, crcFrom: number): Uint8Array {
+  return encodeFrame('checkpoint', checkpoint.lsn, codec.encode(checkpoint), crcFrom);
+}
+
+/** `checkpoint.meta`: a segment's header, whose first LSN is the first one still needed, and the checkpoint's frame. */
+export function encodeCheckpointFile(checkpoint: Checkpoint, logId: Uint8Array): Uint8Array {
+  const header = encodeHeader({ firstLsn: checkpoint.lsn + 1, logId });
+  return Buffer.concat([header, encodeCheckpointFrame(checkpoint, crcStart(logId))]);
+}
+
+/**
+ * Reads `checkpoint.meta` back.
+ *
+ * @throws WalCorruptError where it is not whole: it is renamed into place when it is durable, so a crash never leaves it half made.
+ * @throws WalVersionError for a newer format.
+ */
+export function decodeCheckpointFile(bytes: Uint8Array): {
+  readonly checkpoint: Checkpoint;
+  readonly logId: Uint8Array;
+} {
+  const { firstLsn, logId } = decodeHeader(bytes, CHECKPOINT_FILE);
+  const refuse = (reason: string): never => {
+    throw new WalCorruptError({ file: CHECKPOINT_FILE, offset: HEADER_BYTES, lsn: 0, reason });
+  };
+  const end = bytes.length;
+  if (end < HEADER_BYTES + FRAME_OVERHEAD_BYTES) refuse('the checkpoint is cut short');
+  if (claimedPayloadBytes(bytes, HEADER_BYTES) !== end - HEADER_BYTES - FRAME_OVERHEAD_BYTES) {
+    refuse('the length of the checkpoint does not match');
+  }
+  if (!isSealed(bytes, HEADER_BYTES, end, crcStart(logId))) refuse("the checkpoint's checksum does not match");
+  if (frameKind(bytes, HEADER_BYTES) !== 'checkpoint') refuse('it holds something other than a checkpoint');
+  const checkpoint = codec.decode(framePayload(bytes, HEADER_BYTES, end));
+  if (checkpoint.lsn !== firstLsn - 1) refuse('header and checkpoint name different LSNs');
+  return { checkpoint, logId };
+}

@@ -1,0 +1,201 @@
+/**
+ * The words of the log as types. See ARCHITECTURE.md for how they hang together.
+ */
+import type { Observable } from 'rxjs';
+import type { WalError } from './errors';
+
+/** When a batch ends, and so what an ack means. See {@link DurabilityMode}. */
+export type Durability =
+  | {
+      /** Default. A batch ends with a commit record (`isCommit`; by default every record is one) once the previous fsync returned. */
+      readonly mode: 'sync';
+    }
+  | {
+      /** A batch ends when `maxRecords` are waiting, or `maxDelayMs` after the first of them. */
+      readonly mode: 'batch';
+      /** Milliseconds, at least 0. */
+      readonly maxDelayMs: number;
+      /** Records, at least 1. */
+      readonly maxRecords: number;
+    }
+  | {
+      /** Batches end on a steady cadence: the wait is `targetIntervalMs` less the time the last flush took, never below 0. */
+      readonly mode: 'adaptive';
+      /** Milliseconds, at least 0. */
+      readonly targetIntervalMs: number;
+    }
+  | {
+      /** Records go to the operating system at once; nothing is fsync'd but at `sync()`, a rotation, a checkpoint and the close. */
+      readonly mode: 'nosync';
+    };
+
+export type DurabilityMode = Durability['mode'];
+
+/** A record as it is read back. */
+export interface Entry<T> {
+  /** Log sequence number: dense, the first is 1. */
+  readonly lsn: number;
+  readonly value: T;
+}
+
+/** Which records a reader wants. */
+export interface ReadOptions {
+  /** Records up to this LSN are left out. Default: from the first record there. */
+  readonly after?: number | undefined;
+  /** The last LSN wanted. Default: to the end. */
+  readonly until?: number | undefined;
+}
+
+/** One append, kept. */
+export interface Ack {
+  readonly lsn: number;
+  /** `true`: the record survives a power cut. `false` (mode `nosync` only): it has been handed to the operating system. */
+  readonly durable: boolean;
+}
+
+/** How values become bytes. Every payload must decode alone, without what was encoded before it. */
+export interface Codec<T> {
+  /** May return memory of its own that the next call overwrites: the log copies at once. Throws for a value it cannot encode. */
+  encode(value: T): Uint8Array;
+  /** Gets a view that is valid for the call only unless the codec copies; must not keep it. */
+  decode(payload: Uint8Array): T;
+}
+
+/** A value on its way into the log, encoded. What `serialize` makes of it. */
+export interface Payload {
+  /** Good until the next value: `frame` copies it. */
+  readonly bytes: Uint8Array;
+  /** Whether a batch may end with this record (`isCommit`). */
+  readonly commit: boolean;
+}
+
+/** What a frame holds: the two upper bits of its first word. */
+export type FrameKind = 'record' | 'mark' | 'checkpoint';
+
+/** One frame as laid out on disk: the bytes `buffer[start, end)`. Frames made one after another lie side by side in one buffer. */
+export interface Frame {
+  readonly kind: FrameKind;
+  readonly lsn: number;
+  readonly buffer: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Whether a batch may end with this record. */
+  readonly commit: boolean;
+}
+
+/** A frame read back from a file. */
+export interface StoredFrame {
+  readonly kind: FrameKind;
+  readonly lsn: number;
+  readonly buffer: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Offset of the frame in its file, in bytes. */
+  readonly offset: number;
+}
+
+/** What a checkpoint says: the application no longer needs the log up to `lsn`. */
+export interface Checkpoint {
+  readonly lsn: number;
+  /** The application's own counter of checkpoints; never goes back. */
+  readonly epoch: number;
+  /** The application's newest transaction at that moment, where it gave one. */
+  readonly transactionId?: number;
+}
+
+/**
+ * A call that takes its turn in the queue, behind everything appended before it.
+ * `sync` and `flush` let later records ride along; `rotate` and `checkpoint` end the batch they close.
+ */
+export type Barrier =
+  { readonly kind: 'sync' | 'flush' | 'rotate' } | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint };
+
+/** Why a batch ended. */
+export type BatchReason = 'commit' | 'count' | 'delay' | 'cadence' | 'barrier' | 'close';
+
+/** The frames made durable by one fsync. Holds no frames where only a barrier was waiting. */
+export interface Batch {
+  readonly frames: readonly Frame[];
+  /** Sum of the frames' bytes. */
+  readonly bytes: number;
+  readonly reason: BatchReason;
+  readonly barriers: readonly Barrier[];
+}
+
+/** The batches of one segment. */
+export interface SegmentWindow {
+  /** The number in the segment's name. */
+  readonly sequence: number;
+  /** LSN that the segment's first record has, or will have. */
+  readonly firstLsn: number;
+  /** Hot: subscribe when the window arrives, or lose what comes first. */
+  readonly batches$: Observable<Batch>;
+}
+
+/** The file behind one window: where a segment's bytes go. Every Observable is cold and emits at most once. */
+export interface SegmentSink {
+  readonly sequence: number;
+  /** Hands the pieces, `bytes` in all, to the operating system, behind everything written before. */
+  write(pieces: readonly Uint8Array[], bytes: number): Observable<void>;
+  /** As `write`, and durable when it emits. Absent where that is not one call. */
+  readonly writeDurable?: ((pieces: readonly Uint8Array[], bytes: number) => Observable<void>) | undefined;
+  /** Makes everything written so far durable. */
+  sync(): Observable<void>;
+  /** Makes data and size durable and closes the file. */
+  seal(): Observable<void>;
+  /** Closes the file as it is, after a failure; does nothing once it is closed. */
+  abandon(): Observable<void>;
+}
+
+/** One segment of a log. */
+export interface SegmentInfo {
+  readonly sequence: number;
+  readonly firstLsn: number;
+}
+
+/** One batch, done: what one fsync (in `nosync` mode: one write) made of it. */
+export interface Commit {
+  /** First LSN that this commit made durable (`nosync`: wrote). `lastLsn + 1` where it moved nothing. */
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  /** Records written. */
+  readonly records: number;
+  /** Bytes written, marks and checkpoint frames included. */
+  readonly bytes: number;
+  readonly reason: BatchReason;
+  /** `true` where every record up to `lastLsn` now survives a power cut. */
+  readonly durable: boolean;
+  /** Milliseconds from handing the bytes to the operating system until it had them. One `O_DSYNC` write includes the sync. */
+  readonly writeMs: number;
+  /** Milliseconds the fsync after it took; 0 where the write was durable by itself, or none was due. */
+  readonly syncMs: number;
+  /** The calls that this commit has answered. */
+  readonly barriers: readonly Barrier[];
+  /** Sequence of the segment it went to. */
+  readonly segment: number;
+}
+
+/** A value that was not taken into the log, and why. */
+export interface Rejection<T> {
+  readonly value: T;
+  readonly error: WalError;
+}
+
+export type WalState = 'open' | 'closing' | 'closed' | 'poisoned';
+
+/** What opening the log found. */
+export interface Recovery {
+  /** Whether the log had been closed: its last segment ends with a mark for its last record. A new log is clean. */
+  readonly clean: boolean;
+  /** First LSN still in the log; `lastLsn + 1` where it holds none. */
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  /** Bytes of a torn tail that were cut off: what a crash may honestly leave. */
+  readonly bytesCut: number;
+  /** Segments the log consists of. */
+  readonly segments: number;
+  /** The newest checkpoint, where there is one. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** Milliseconds it took. */
+  readonly milliseconds: number;
+}
