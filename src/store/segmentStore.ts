@@ -1,0 +1,94 @@
+import type { Observable } from 'rxjs';
+
+/**
+ * The disk as the log sees it: one directory, ten operations. Everything that can fail or take time on a disk goes through
+ * here, so that a test can make it fail and virtual time can make it slow. `nodeStore` is the real one, `memoryStore` the
+ * one for specs; both pass the same contract suite.
+ *
+ * Every Observable is cold (nothing happens before it is subscribed), emits at most once, and fails with the system's own
+ * error. None of them retries.
+ */
+export interface SegmentStore {
+  /** Where the log is, for messages. */
+  readonly dir: string;
+
+  /**
+   * Makes the directory where there is none (with a directory fsync of its parent) and takes its one writer's lock.
+   * Emits what gives it back. Fails with `WalLockedError` while another log, in any process, holds it.
+   */
+  lock(): Observable<Unlock>;
+
+  /** Names of the files in the directory, in no order. */
+  list(): Observable<readonly string[]>;
+
+  /**
+   * Opens a file. `'read'` and `'write'` need it to be there; `'create'` makes it, or empties it where it is.
+   * A new file's name is durable only after `syncDir()`.
+   */
+  open(name: string, access: SegmentAccess): Observable<SegmentFile>;
+
+  /** Renames a file over another, atomically. Durable only after `syncDir()`. */
+  rename(from: string, to: string): Observable<void>;
+
+  /** Removes a file. Durable only after `syncDir()`. */
+  remove(name: string): Observable<void>;
+
+  /** Makes the names in the directory durable. */
+  syncDir(): Observable<void>;
+}
+
+export type SegmentAccess = 'read' | 'write' | 'create';
+
+/** Gives the lock back. */
+export type Unlock = () => Observable<void>;
+
+/** An open file of a {@link SegmentStore}. Has no position of its own. */
+export interface SegmentFile {
+  readonly name: string;
+
+  /** Its size in bytes. */
+  size(): Observable<number>;
+
+  /** Reads `length` bytes from `position`; fewer only where the file ends. The memory is the caller's. */
+  read(position: number, length: number): Observable<Uint8Array>;
+
+  /** Hands all pieces to the operating system, one behind the other from `position` on. Never partial: all of them, or an error. */
+  write(pieces: readonly Uint8Array[], position: number): Observable<void>;
+
+  /** `write` and `sync` of these bytes in one call, where the platform has one that is as safe (`O_DSYNC`). Absent elsewhere. */
+  readonly writeDurable?: (pieces: readonly Uint8Array[], position: number) => Observable<void>;
+
+  /** Makes everything written so far, and the size, durable. */
+  sync(): Observable<void>;
+
+  /** Cuts the file to `size` bytes. Durable only after `sync()`. */
+  truncate(size: number): Observable<void>;
+
+  close(): Observable<void>;
+}
+
+/** The file that carries the lock. */
+export const LOCK_FILE = 'LOCK';
+/** What the name of a file under construction ends with; one that is found was left by a crash. */
+export const TEMPORARY_SUFFIX = '.tmp';
+
+const SEGMENT_NAME = /^wal_(\d{8,15})\.log$/;
+const TEMPORARY_NAME = /^(?:wal_\d{8,15}\.log|checkpoint\.meta)\.tmp$/;
+
+/** `wal_00000042.log` for 42. */
+export function segmentName(sequence: number): string {
+  return `wal_${String(sequence).padStart(8, '0')}.log`;
+}
+
+/** 42 for `wal_00000042.log`; `undefined` for a name that is none of ours. */
+export function segmentSequence(name: string): number | undefined {
+  const digits = SEGMENT_NAME.exec(name)?.[1];
+  if (digits === undefined) return undefined;
+  const sequence = Number(digits);
+  return segmentName(sequence) === name ? sequence : undefined;
+}
+
+/** Whether a crash of this log left the file behind half made. */
+export function isLeftover(name: string): boolean {
+  return TEMPORARY_NAME.test(name);
+}

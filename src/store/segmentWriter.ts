@@ -1,0 +1,165 @@
+import {
+  EMPTY,
+  Subject,
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  ignoreElements,
+  of,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import { HEADER_BYTES, encodeHeader, type SegmentHeader } from '../format/header';
+import type { SegmentSink } from '../types';
+import { segmentName, type SegmentFile, type SegmentStore } from './segmentStore';
+
+export interface SegmentWriterOptions {
+  /** Zeros to keep ahead of the write position, in bytes; 0 keeps none. */
+  readonly preallocateBytes: number;
+  /** No zeros are laid past this size. */
+  readonly maxSegmentBytes: number;
+}
+
+/**
+ * The one segment that is being written: where its next byte goes, and the zeros laid ahead of it.
+ *
+ * An fsync of a growing file waits for the file system's journal too, because its size changes; one of bytes that overwrite
+ * zeros does not. So zeros are laid ahead, in the background, made durable, and trimmed when the segment is sealed. They read
+ * as the end of the log.
+ */
+export class SegmentWriter implements SegmentSink {
+  /** Where the zeros end; what lies between `position` and here can be overwritten in place. */
+  #zerosEnd: number;
+  /** Completes when the zeros that are being laid are there. */
+  #laying: Observable<never> | undefined;
+  #preallocate: boolean;
+  /** A descriptor is closed once: by then its number may be another file's. */
+  #closed = false;
+
+  constructor(
+    readonly sequence: number,
+    private readonly file: SegmentFile,
+    /** Where the next byte goes. */
+    public position: number,
+    private readonly options: SegmentWriterOptions,
+  ) {
+    this.#zerosEnd = position;
+    this.#preallocate = options.preallocateBytes > 0;
+    const { writeDurable } = file;
+    if (writeDurable) {
+      this.writeDurable = (pieces, bytes) => this.#append(bytes, (at) => writeDurable(pieces, at));
+    }
+  }
+
+  /**
+   * Makes a segment: create, write its header, fsync, fsync the directory. Only then is it emitted, so nothing is ever written to
+   * a segment whose name a power cut could take.
+   */
+  static create(
+    store: SegmentStore,
+    sequence: number,
+    header: SegmentHeader,
+    options: SegmentWriterOptions,
+  ): Observable<SegmentWriter> {
+    return store.open(segmentName(sequence), 'create').pipe(
+      concatMap((file) =>
+        concat(file.write([encodeHeader(header)], 0), file.sync(), store.syncDir()).pipe(
+          ignoreElements(),
+          (made) => concat(made, of(new SegmentWriter(sequence, file, HEADER_BYTES, options))),
+          catchError((error: unknown) => {
+            const failed = throwError(() => error);
+            return concat(file.close().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
+          }),
+        ),
+      ),
+    );
+  }
+
+  readonly writeDurable?: (pieces: readonly Uint8Array[], bytes: number) => Observable<void>;
+
+  /** Hands the pieces to the operating system, behind everything written before. */
+  write(pieces: readonly Uint8Array[], bytes: number): Observable<void> {
+    return this.#append(bytes, (at) => this.file.write(pieces, at));
+  }
+
+  /** Makes everything written so far durable. */
+  sync(): Observable<void> {
+    return this.file.sync();
+  }
+
+  /** Trims the zeros, makes data and size durable, closes the file. */
+  seal(): Observable<void> {
+    return concat(
+      this.#laid(),
+      defer(() => this.file.truncate(this.position)).pipe(ignoreElements()),
+      this.file.sync().pipe(ignoreElements()),
+      this.#close(),
+    );
+  }
+
+  /** Closes the file as it is: after a failure, when nothing may be written any more. Does nothing once it is closed. */
+  abandon(): Observable<void> {
+    return concat(this.#laid(), this.#close());
+  }
+
+  #close(): Observable<void> {
+    return defer(() => {
+      if (this.#closed) return of(undefined);
+      this.#closed = true;
+      return this.file.close();
+    });
+  }
+
+  #append(bytes: number, write: (at: number) => Observable<void>): Observable<void> {
+    return defer(() => {
+      const at = this.position;
+      this.position += bytes;
+      // Zeros on their way to the place we write to would come down on top of it.
+      const clear = this.position > this.#zerosEnd ? this.#laying : undefined;
+      const written = clear ? concat(clear, write(at)) : write(at);
+      return written.pipe(
+        tap({
+          complete: () => {
+            this.#layZeros(bytes);
+          },
+        }),
+      );
+    });
+  }
+
+  /**
+   * Lays the next step of zeros, when little is left of the last and writes are small. A writer of large batches gains nothing
+   * from zeros, since it pays the journal once a batch, and would write every byte twice.
+   */
+  #layZeros(lastWriteBytes: number): void {
+    const { preallocateBytes, maxSegmentBytes } = this.options;
+    if (!this.#preallocate || this.#laying || lastWriteBytes * 16 > preallocateBytes) return;
+    if (this.#zerosEnd - this.position > preallocateBytes / 2) return;
+    const from = Math.max(this.#zerosEnd, this.position);
+    const bytes = Math.min(preallocateBytes, maxSegmentBytes - from);
+    if (bytes <= 0) return;
+    const laid = new Subject<never>();
+    this.#laying = laid;
+    const done = (zerosEnd: number): void => {
+      this.#zerosEnd = zerosEnd;
+      this.#laying = undefined;
+      laid.complete();
+    };
+    concat(this.file.write([new Uint8Array(bytes)], from), this.file.sync()).subscribe({
+      complete: () => {
+        done(from + bytes);
+      },
+      // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it.
+      error: () => {
+        this.#preallocate = false;
+        done(this.position);
+      },
+    });
+  }
+
+  #laid(): Observable<never> {
+    return defer(() => this.#laying ?? EMPTY);
+  }
+}

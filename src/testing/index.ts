@@ -1,0 +1,8 @@
+export {
+  memoryStore,
+  type MemoryStore,
+  type MemoryStoreOptions,
+  type StoreOperation,
+  type StoreOperationKind,
+  type StorePlan,
+} from './memoryStore';
