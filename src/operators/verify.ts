@@ -1,0 +1,51 @@
+import { defer, map, type MonoTypeOperatorFunction } from 'rxjs';
+import { WalCorruptError } from '../errors';
+import { crcStart, isSealed } from '../format/frame';
+import type { StoredFrame } from '../types';
+
+export interface VerifyOptions {
+  /** Id of the log, from the segment's header. */
+  readonly logId: Uint8Array;
+  /** The last LSN before these frames. Default 0. */
+  readonly after?: number;
+  /** Name of the file, for errors. */
+  readonly file?: string;
+}
+
+/**
+ * Lets through the frames that are what they should be: the mirror of `checksum`. The first that is not ends the stream with a
+ * `WalCorruptError` that says where.
+ *
+ * ```
+ * source:                 --7--8--m--9--|      m: a mark that says "up to 8"
+ * verify({after: 6}):     --7--8--m--9--|
+ *
+ * source:                 --7--9--------|      8 is gone
+ * verify({after: 6}):     --7--#
+ * ```
+ *
+ * A record must carry the next LSN; a mark or a checkpoint none past the last record's, for it was written after that record
+ * had been durable.
+ */
+export function verify({ logId, after = 0, file = 'segment' }: VerifyOptions): MonoTypeOperatorFunction<StoredFrame> {
+  const start = crcStart(logId);
+  return (source) =>
+    defer(() => {
+      let lastLsn = after;
+      return source.pipe(
+        map((frame) => {
+          const refuse = (reason: string): never => {
+            throw new WalCorruptError({ file, offset: frame.offset, lsn: lastLsn + 1, reason });
+          };
+          if (!isSealed(frame.buffer, frame.start, frame.end, start)) refuse("a frame's checksum does not match");
+          if (frame.kind === 'record') {
+            if (frame.lsn !== lastLsn + 1) refuse(`LSN ${frame.lsn} stands there`);
+            lastLsn = frame.lsn;
+          } else if (frame.lsn > lastLsn) {
+            refuse(`a ${frame.kind} proves that LSN ${frame.lsn} was durable, and it is not there`);
+          }
+          return frame;
+        }),
+      );
+    });
+}
