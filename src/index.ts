@@ -1,0 +1,76 @@
+// The door.
+export { openWal, recoverWal } from './openWal';
+export type { CheckpointMark, Wal } from './wal';
+export type { WalOptions } from './options';
+export type { WalWritableOptions } from './writable';
+export { readWal, type ReadWalOptions } from './read';
+
+// Records and codecs.
+export { isTransactionCommit, type Id, type WalRecord } from './walRecord';
+export { cborCodec } from './cborCodec';
+export { rawCodec } from './rawCodec';
+
+// The line, stage by stage.
+export { serialize, type SerializeOptions } from './operators/serialize';
+export { frame, type FrameOptions } from './operators/frame';
+export { checksum } from './operators/checksum';
+export { batch, type BatchOptions } from './operators/batch';
+export { rotate, type RotateOptions } from './operators/rotate';
+export { commit, type CommitOptions } from './operators/commit';
+export { checkpoint, type CheckpointOptions, type CheckpointOutcome } from './operators/checkpoint';
+
+// Its reading mirrors.
+export { unframe, type UnframeOptions } from './operators/unframe';
+export { verify, type VerifyOptions } from './operators/verify';
+export { deserialize } from './operators/deserialize';
+
+// Operators around a log.
+export { appendTo } from './operators/appendTo';
+export { committed } from './operators/committed';
+
+// What composing the line by hand takes.
+export { recover, type RecoverOptions, type Recovered } from './recover';
+export { nodeStore } from './store/nodeStore';
+export type { SegmentAccess, SegmentFile, SegmentStore, Unlock } from './store/segmentStore';
+
+// Words.
+export type {
+  Ack,
+  Barrier,
+  Batch,
+  BatchReason,
+  Checkpoint,
+  Codec,
+  Commit,
+  Durability,
+  DurabilityMode,
+  Entry,
+  Frame,
+  FrameKind,
+  Payload,
+  ReadOptions,
+  Recovery,
+  Rejection,
+  SegmentInfo,
+  SegmentSink,
+  SegmentWindow,
+  StoredFrame,
+  WalState,
+} from './types';
+
+// Errors.
+export {
+  WalBackpressureError,
+  WalClosedError,
+  WalCorruptError,
+  WalError,
+  WalIoError,
+  WalLockedError,
+  WalPoisonedError,
+  WalRecordError,
+  WalTruncatedError,
+  WalVersionError,
+  type CorruptionPlace,
+  type LockHolder,
+  type WalErrorCode,
+} from './errors';

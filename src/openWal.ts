@@ -1,0 +1,64 @@
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import { asIoError } from './ioError';
+import { checkOptions, type WalOptions } from './options';
+import { recover } from './recover';
+import { nodeStore } from './store/nodeStore';
+import type { SegmentStore } from './store/segmentStore';
+import { LiveWal, type Wal } from './wal';
+import type { WalRecord } from './walRecord';
+
+/**
+ * Opens the log in a directory, and makes one where there is none. There is no other way in: what you get has been recovered,
+ * and every record in it is durable.
+ *
+ * Rejects with `WalLockedError` (open elsewhere), `WalCorruptError` (damage: file, offset, LSN), `WalVersionError` (a newer format),
+ * `WalRecordError` (a record above `maxRecordBytes`), `WalIoError` (a file that cannot be read or made), TypeError or RangeError (a
+ * bad option, by name). On disk, nothing has been changed then that another opening would not do again.
+ *
+ * @param dir made where it is not there.
+ * @example
+ * await using wal = await openWal<OrderEvent>('/var/lib/orders/wal');
+ * wal.read().subscribe(({ value }) => apply(value));
+ * wal.append({ type: 'OrderPlaced', id: 42 }).subscribe(({ lsn }) => reply(201, lsn));
+ */
+export async function openWal<T = WalRecord>(dir: string, options: WalOptions<T> = {}): Promise<Wal<T>> {
+  if (typeof dir !== 'string' || dir === '') throw new TypeError(`dir must be a path, not ${JSON.stringify(dir)}`);
+  return lastValueFrom(recoverWal(nodeStore(dir), options));
+}
+
+/**
+ * As {@link openWal}, on any store; inside `TestScheduler.run`, in virtual time. Cold: each subscription opens the log.
+ *
+ * A store whose lock, list and reads take no time, and whose new segment takes 3 frames of time to make:
+ *
+ * ```
+ * recoverWal(store):  ---(w|)
+ * ```
+ *
+ * @throws TypeError or RangeError for a bad option, at once.
+ */
+export function recoverWal<T = WalRecord>(store: SegmentStore, options: WalOptions<T> = {}): Observable<Wal<T>> {
+  const checked = checkOptions(options);
+  return defer(() => store.lock()).pipe(
+    asIoError('Locking', store.dir),
+    concatMap((unlock) =>
+      recover(store, checked).pipe(
+        map((recovered): Wal<T> => new LiveWal(store, unlock, recovered, checked)),
+        catchError((error: unknown) => {
+          const failed = throwError(() => error);
+          return concat(unlock().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
+        }),
+      ),
+    ),
+  );
+}

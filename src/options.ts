@@ -1,0 +1,192 @@
+import type { Observable, SchedulerLike } from 'rxjs';
+import { cborCodec } from './cborCodec';
+import { FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from './format/frame';
+import { HEADER_BYTES } from './format/header';
+import type { Codec, Durability, ReadOptions } from './types';
+
+/** How a log behaves. Every option can be changed from one opening to the next, but for the codec. */
+export interface WalOptions<T> {
+  /**
+   * When a batch ends, and so what an ack means.
+   *
+   * @default { mode: 'sync' }
+   */
+  readonly durability?: Durability | undefined;
+
+  /**
+   * Mode `sync`: which records end a batch. One that does not rides with the next one that does, and is acknowledged with it.
+   * A log of transactions wants an fsync for each commit record only: `isCommit: isTransactionCommit`.
+   *
+   * @default every record
+   */
+  readonly isCommit?: ((value: T) => boolean) | undefined;
+
+  /**
+   * How values become bytes.
+   *
+   * @default cborCodec()
+   */
+  readonly codec?: Codec<T> | undefined;
+
+  /**
+   * A segment ends with the batch that takes it to this size, in bytes. At least 64.
+   *
+   * @default 67_108_864 (64 MiB)
+   */
+  readonly maxSegmentBytes?: number | undefined;
+
+  /**
+   * Largest encoded record, in bytes. A larger one fails that one append with `WalRecordError`. From 1 to 1_073_741_823.
+   *
+   * @default 16_777_216 (16 MiB)
+   */
+  readonly maxRecordBytes?: number | undefined;
+
+  /**
+   * Bytes that may wait to become durable (`nosync`: to be written). Past it `append` fails with `WalBackpressureError`. A single
+   * record is taken whatever its size when nothing waits. At least 1.
+   *
+   * @default 67_108_864 (64 MiB)
+   */
+  readonly maxPendingBytes?: number | undefined;
+
+  /**
+   * As `maxPendingBytes`, in records. At least 1.
+   *
+   * @default 1_048_576
+   */
+  readonly maxPendingRecords?: number | undefined;
+
+  /**
+   * Zeros kept ahead of the write position, in bytes: an fsync that overwrites zeros does not wait for the file system's journal.
+   * 0 turns it off.
+   *
+   * @default 1_048_576 (1 MiB)
+   */
+  readonly preallocateBytes?: number | undefined;
+
+  /**
+   * Its first value, or its end, closes the log as `close()` does: what has been accepted drains. `NEVER` for none.
+   *
+   * @default never
+   */
+  readonly shutdown$?: Observable<unknown> | undefined;
+
+  /**
+   * Whose clock the log uses. Inside `TestScheduler.run` the default is virtual by itself.
+   *
+   * @default asyncScheduler, with a monotonic `now`
+   */
+  readonly scheduler?: SchedulerLike | undefined;
+}
+
+/** Options with every default in its place. */
+export type CheckedOptions<T> = {
+  readonly [K in Exclude<keyof WalOptions<T>, Unset>]: NonNullable<WalOptions<T>[K]>;
+} & Pick<WalOptions<T>, Unset>;
+
+/** The options whose default is that there is none. */
+type Unset = 'isCommit' | 'shutdown$' | 'scheduler';
+
+const MIB = 1024 * 1024;
+export const DEFAULT_MAX_RECORD_BYTES = 16 * MIB;
+const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws TypeError for an option of the wrong type, RangeError for a number out of range; each names the option and the value.
+ */
+export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> {
+  const { isCommit, shutdown$, scheduler } = options;
+  if (isCommit !== undefined && typeof isCommit !== 'function') throw wrongType('isCommit', 'a function', isCommit);
+  if (shutdown$ !== undefined && typeof (shutdown$ as { subscribe?: unknown }).subscribe !== 'function') {
+    throw wrongType('shutdown$', 'an Observable', shutdown$);
+  }
+  return {
+    durability: checkDurability(options.durability ?? { mode: 'sync' }),
+    codec: checkCodec(options.codec ?? cborCodec<T>()),
+    maxSegmentBytes: integer('maxSegmentBytes', options.maxSegmentBytes ?? 64 * MIB, MIN_SEGMENT_BYTES),
+    maxRecordBytes: integer('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PAYLOAD_BYTES),
+    maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes ?? 64 * MIB, 1),
+    maxPendingRecords: integer('maxPendingRecords', options.maxPendingRecords ?? MIB, 1),
+    preallocateBytes: integer('preallocateBytes', options.preallocateBytes ?? MIB, 0),
+    isCommit,
+    shutdown$,
+    scheduler,
+  };
+}
+
+/** @throws TypeError or RangeError, naming the option, where `after` or `until` is no LSN. */
+export function checkReadOptions({ after, until }: ReadOptions): void {
+  if (after !== undefined) integer('after', after, 0);
+  if (until !== undefined && until !== Infinity) integer('until', until, 0);
+}
+
+/** @throws TypeError or RangeError, naming `name`, where `value` is not an integer from `min` to `max`. */
+export function integer(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number') throw wrongType(name, 'a number', value);
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new RangeError(`${name} must be an integer ${range}, not ${value}`);
+  }
+  return value;
+}
+
+function checkDurability(durability: Durability): Durability {
+  switch (durability.mode) {
+    case 'sync':
+    case 'nosync':
+      return { mode: durability.mode };
+    case 'batch':
+      return {
+        mode: 'batch',
+        maxDelayMs: milliseconds('durability.maxDelayMs', durability.maxDelayMs),
+        maxRecords: integer('durability.maxRecords', durability.maxRecords, 1),
+      };
+    case 'adaptive':
+      return {
+        mode: 'adaptive',
+        targetIntervalMs: milliseconds('durability.targetIntervalMs', durability.targetIntervalMs),
+      };
+    default:
+      throw wrongType(
+        'durability.mode',
+        "'sync', 'batch', 'adaptive' or 'nosync'",
+        (durability as { mode?: unknown }).mode,
+      );
+  }
+}
+
+/** What a timer can wait: longer delays fire at once in Node. */
+const MAX_DELAY_MS = 0x7fff_ffff;
+
+function milliseconds(name: string, value: number): number {
+  if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
+  if (!(value >= 0 && value <= MAX_DELAY_MS)) {
+    throw new RangeError(`${name} must be from 0 to ${MAX_DELAY_MS} milliseconds, not ${value}`);
+  }
+  return value;
+}
+
+function checkCodec<T>(codec: Codec<T>): Codec<T> {
+  if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function') {
+    throw wrongType('codec', 'an object with encode and decode', codec);
+  }
+  // An Encoder of cbor-x or msgpackr looks like a codec. With a dictionary, its records mean nothing alone.
+  const shared = codec as { structures?: unknown; sequential?: unknown };
+  if (shared.structures !== undefined || shared.sequential) {
+    throw new TypeError('codec keeps a dictionary (structures, sequential); every record of a log must decode alone');
+  }
+  return codec;
+}
+
+function wrongType(name: string, expected: string, value: unknown): TypeError {
+  const shown =
+    typeof value === 'string'
+      ? `'${value}'`
+      : value === null || typeof value !== 'object'
+        ? String(value)
+        : typeof value;
+  return new TypeError(`${name} must be ${expected}, not ${shown}`);
+}

@@ -1,0 +1,323 @@
+import { randomBytes } from 'node:crypto';
+import {
+  EMPTY,
+  catchError,
+  concat,
+  concatMap,
+  defaultIfEmpty,
+  defer,
+  ignoreElements,
+  map,
+  of,
+  reduce,
+  tap,
+  throwError,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { monotonicScheduler } from './clock';
+import { WalCorruptError } from './errors';
+import { HEADER_BYTES, LOG_ID_BYTES, encodeHeader } from './format/header';
+import { asIoError } from './ioError';
+import { wholeBelow } from './operators/checkpoint';
+import { readChunks, segmentFrames, withFile } from './segmentFrames';
+import { replaceFile } from './store/replaceFile';
+import { segmentName, type SegmentStore } from './store/segmentStore';
+import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
+import { survey, type Survey } from './survey';
+import { examineTail } from './tail';
+import type { Checkpoint, Recovery, SegmentInfo, SegmentSink } from './types';
+
+export interface RecoverOptions extends SegmentWriterOptions {
+  /** Largest payload the log may hold, in bytes. */
+  readonly maxRecordBytes: number;
+  /** Whose clock times the recovery. Default: one that does not jump. */
+  readonly scheduler?: SchedulerLike | undefined;
+}
+
+/** A log ready to go on: what `frame`, `checksum`, `rotate`, `commit` and `checkpoint` need to know. */
+export interface Recovered {
+  readonly logId: Uint8Array;
+  /** Oldest first; the last is being written. */
+  readonly segments: readonly SegmentInfo[];
+  /** Where the next batch goes. */
+  readonly segment: SegmentSink;
+  /** Bytes that segment has. */
+  readonly segmentBytes: number;
+  /** Makes the next one. */
+  readonly createSegment: (segment: SegmentInfo) => Observable<SegmentSink>;
+  /** The last LSN in the log; everything up to it is durable. */
+  readonly lastLsn: number;
+  /** The mark that names it, behind which the next batch goes; -1 where there is none. */
+  readonly markedLsn: number;
+  readonly checkpoint: Checkpoint | undefined;
+  readonly recovery: Recovery;
+}
+
+/** Where the last segment ends, and what made that necessary. */
+interface Ending {
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  /** Offset behind the last valid frame, or of the final mark. */
+  readonly end: number;
+  readonly clean: boolean;
+  readonly bytesCut: number;
+}
+
+/**
+ * Finds out where a log goes on, and makes it so. The caller holds the store's lock.
+ *
+ * Names, headers and `checkpoint.meta` are read and held against each other, and the last segment alone is scanned. After a clean
+ * close the log goes on behind it. After anything else what was read may exist in the page cache only, so the valid prefix is
+ * copied into a new file, made durable, and renamed over the old one before this emits; a torn tail goes no further. Every step can
+ * be interrupted and done again.
+ *
+ * Fails, with nothing changed, with `WalCorruptError` for damage, `WalVersionError` for a newer format, `WalRecordError` for a
+ * record above `maxRecordBytes`, and `WalIoError` for a file that cannot be read: only a successful read of no bytes is the end.
+ */
+export function recover(store: SegmentStore, options: RecoverOptions): Observable<Recovered> {
+  const scheduler = options.scheduler ?? monotonicScheduler;
+  return defer(() => {
+    const started = scheduler.now();
+    return survey(store).pipe(
+      concatMap((found) => {
+        const logId = found.logId ?? Uint8Array.from(randomBytes(LOG_ID_BYTES));
+        return resume(store, found, logId, options);
+      }),
+      map((recovered) => ({
+        ...recovered,
+        recovery: { ...recovered.recovery, milliseconds: scheduler.now() - started },
+      })),
+    );
+  });
+}
+
+function resume(store: SegmentStore, found: Survey, logId: Uint8Array, options: RecoverOptions): Observable<Recovered> {
+  const last = found.segments.at(-1);
+  if (found.headless) return remake(store, found, found.headless, logId, options);
+  if (last) return goOn(store, found, last, logId, options);
+  return SegmentWriter.create(store, 0, { firstLsn: 1, logId }, options).pipe(
+    asIoError('Creating', segmentName(0)),
+    concatMap((segment) => {
+      const ending: Ending = { firstLsn: 1, lastLsn: 0, end: HEADER_BYTES, clean: true, bytesCut: 0 };
+      return tidy(store, found, [{ sequence: 0, firstLsn: 1 }], segment, ending, logId, options, 0);
+    }),
+  );
+}
+
+/** The usual case: scan the last segment, and go on at its end. */
+function goOn(
+  store: SegmentStore,
+  found: Survey,
+  last: SegmentInfo,
+  logId: Uint8Array,
+  options: RecoverOptions,
+): Observable<Recovered> {
+  const name = segmentName(last.sequence);
+  return scan(store, last, logId, options.maxRecordBytes, 'tail').pipe(
+    tap((ending) => {
+      refuseLostCheckpoint(found.checkpoint, ending, name);
+    }),
+    concatMap((ending) =>
+      concat(
+        ending.clean ? EMPTY : rewrite(store, name, ending.end),
+        openAt(store, last.sequence, ending.end, options).pipe(
+          concatMap((segment) => tidy(store, found, found.segments, segment, ending, logId, options, -1)),
+        ),
+      ),
+    ),
+  );
+}
+
+/**
+ * The last segment has no header. Its header is fsync'd before its first frame is written, so with nothing but zeros behind it,
+ * it is the trace of a crash during rotation and is made again; with anything else it is damage.
+ */
+function remake(
+  store: SegmentStore,
+  found: Survey,
+  { sequence, error }: NonNullable<Survey['headless']>,
+  logId: Uint8Array,
+  options: RecoverOptions,
+): Observable<Recovered> {
+  const name = segmentName(sequence);
+  const before = found.segments.at(-1);
+  const previous: Observable<Pick<Ending, 'lastLsn'>> = before
+    ? scan(store, before, logId, options.maxRecordBytes, 'whole')
+    : of({ lastLsn: 0 });
+  return headlessBytes(store, name, error).pipe(
+    concatMap((bytesCut) => previous.pipe(map(({ lastLsn }) => ({ bytesCut, lastLsn })))),
+    concatMap(({ bytesCut, lastLsn }) => {
+      const ending: Ending = { firstLsn: lastLsn + 1, lastLsn, end: HEADER_BYTES, clean: false, bytesCut };
+      refuseLostCheckpoint(found.checkpoint, ending, name);
+      const header = encodeHeader({ firstLsn: ending.firstLsn, logId });
+      const segments = [...found.segments, { sequence, firstLsn: ending.firstLsn }];
+      return concat(
+        replaceFile(store, name, (file) => file.write([header], 0)).pipe(asIoError('Making', name)),
+        openAt(store, sequence, HEADER_BYTES, options).pipe(
+          concatMap((segment) => tidy(store, found, segments, segment, ending, logId, options, -1)),
+        ),
+      );
+    }),
+  );
+}
+
+/** How many bytes a half-made header had. Fails where something stands behind it. */
+function headlessBytes(store: SegmentStore, name: string, error: WalCorruptError): Observable<number> {
+  return withFile(store, name, (file) =>
+    file.size().pipe(
+      concatMap((size) =>
+        readChunks(file, 0, size).pipe(
+          reduce((at, chunk) => ({ from: at.from + chunk.length, end: lastByte(chunk, at.from) || at.end }), {
+            from: 0,
+            end: 0,
+          }),
+          map(({ end }) => end),
+        ),
+      ),
+    ),
+  ).pipe(
+    asIoError('Reading', name),
+    tap((end) => {
+      if (end > HEADER_BYTES) throw error;
+    }),
+  );
+}
+
+/** Offset behind the last byte that is not zero; 0 where all are. */
+function lastByte(chunk: Uint8Array, from: number): number {
+  const last = chunk.findLastIndex((byte) => byte !== 0);
+  return last < 0 ? 0 : from + last + 1;
+}
+
+/**
+ * Reads a segment to its end.
+ *
+ * @param ending `'tail'`: the last segment, whose end a crash may have torn. `'whole'`: any other, of which a rotation made all
+ *   durable before its successor existed; there everything that is not valid is damage.
+ */
+function scan(
+  store: SegmentStore,
+  { sequence, firstLsn }: SegmentInfo,
+  logId: Uint8Array,
+  maxRecordBytes: number,
+  ending: 'tail' | 'whole',
+): Observable<Ending> {
+  const name = segmentName(sequence);
+  return withFile(store, name, (file) =>
+    file.size().pipe(
+      concatMap((size) => {
+        let lastLsn = firstLsn - 1;
+        let end = HEADER_BYTES;
+        /** Offset of the final frame, where that is a mark for the last record. */
+        let sealedAt: number | undefined;
+        const upTo = (clean: boolean, bytesCut: number): Ending => ({
+          firstLsn,
+          lastLsn,
+          end: clean && sealedAt !== undefined ? sealedAt : end,
+          clean,
+          bytesCut,
+        });
+        return segmentFrames(file, { logId, after: lastLsn, maxRecordBytes, size }).pipe(
+          tap((frame) => {
+            if (frame.kind === 'record') lastLsn = frame.lsn;
+            end = frame.offset + (frame.end - frame.start);
+            sealedAt = frame.kind === 'mark' && frame.lsn === lastLsn ? frame.offset : undefined;
+          }),
+          ignoreElements(),
+          defaultIfEmpty(undefined),
+          map(() => upTo(sealedAt !== undefined, 0)),
+          catchError((error: unknown) => {
+            if (ending === 'whole' || !(error instanceof WalCorruptError)) return throwError(() => error);
+            return examineTail(file, error, { logId, size, maxRecordBytes }).pipe(map((torn) => upTo(false, torn)));
+          }),
+        );
+      }),
+    ),
+  ).pipe(asIoError('Reading', name));
+}
+
+/** A checkpoint is saved after everything up to it is durable: a log that ends before its checkpoint has lost records. */
+function refuseLostCheckpoint(checkpoint: Checkpoint | undefined, { lastLsn, end }: Ending, file: string): void {
+  if (checkpoint === undefined || checkpoint.lsn <= lastLsn) return;
+  throw new WalCorruptError({
+    file,
+    offset: end,
+    lsn: lastLsn + 1,
+    reason: `the log ends here, and checkpoint.meta proves that LSN ${checkpoint.lsn} was durable`,
+  });
+}
+
+/** Copies the first `end` bytes into a new file and puts that in the place of the old one. */
+function rewrite(store: SegmentStore, name: string, end: number): Observable<never> {
+  return withFile(store, name, (old) =>
+    replaceFile(store, name, (file) => {
+      let at = 0;
+      return readChunks(old, 0, end).pipe(
+        concatMap((chunk) => {
+          const from = at;
+          at += chunk.length;
+          return file.write([chunk], from);
+        }),
+      );
+    }),
+  ).pipe(asIoError('Rewriting', name));
+}
+
+function openAt(
+  store: SegmentStore,
+  sequence: number,
+  position: number,
+  options: RecoverOptions,
+): Observable<SegmentWriter> {
+  const name = segmentName(sequence);
+  return store.open(name, 'write').pipe(
+    asIoError('Opening', name),
+    map((file) => new SegmentWriter(sequence, file, position, options)),
+  );
+}
+
+/** Ends what a crash interrupted: half-made files, and segments that a checkpoint had begun to remove. */
+function tidy(
+  store: SegmentStore,
+  found: Survey,
+  segments: readonly SegmentInfo[],
+  segment: SegmentWriter,
+  ending: Ending,
+  logId: Uint8Array,
+  options: RecoverOptions,
+  markedLsn: number,
+): Observable<Recovered> {
+  const below = found.checkpoint ? wholeBelow(found.checkpoint.lsn, segment.sequence, segments) : [];
+  const kept = segments.slice(below.length);
+  const unwanted = [...found.leftovers, ...[...found.orphans, ...below].map(({ sequence }) => segmentName(sequence))];
+  const removed = concat(
+    ...unwanted.map((name) => store.remove(name).pipe(asIoError('Removing', name))),
+    unwanted.length > 0 ? store.syncDir().pipe(asIoError('Syncing', store.dir)) : EMPTY,
+  ).pipe(ignoreElements());
+  const recovered: Recovered = {
+    logId,
+    segments: kept,
+    segment,
+    segmentBytes: ending.end,
+    createSegment: (next) => SegmentWriter.create(store, next.sequence, { firstLsn: next.firstLsn, logId }, options),
+    lastLsn: ending.lastLsn,
+    markedLsn,
+    checkpoint: found.checkpoint,
+    recovery: {
+      clean: ending.clean,
+      firstLsn: kept[0]?.firstLsn ?? ending.firstLsn,
+      lastLsn: ending.lastLsn,
+      bytesCut: ending.bytesCut,
+      segments: kept.length,
+      checkpoint: found.checkpoint,
+      milliseconds: 0,
+    },
+  };
+  return concat(removed, of(recovered)).pipe(
+    catchError((error: unknown) => {
+      const failed = throwError(() => error);
+      return concat(segment.abandon().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
+    }),
+  );
+}

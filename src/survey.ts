@@ -1,0 +1,127 @@
+import { concatMap, forkJoin, map, of, type Observable } from 'rxjs';
+import { WalCorruptError } from './errors';
+import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from './format/checkpoint';
+import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
+import { asIoError } from './ioError';
+import { eachFile, withFile } from './segmentFrames';
+import { isLeftover, segmentName, segmentSequence, type SegmentStore } from './store/segmentStore';
+import type { Checkpoint, SegmentInfo } from './types';
+
+/** What lies in a log's directory, as far as names, headers and `checkpoint.meta` tell. */
+export interface Survey {
+  /** Absent for a log that has no segment with a header yet. */
+  readonly logId: Uint8Array | undefined;
+  readonly checkpoint: Checkpoint | undefined;
+  /** Without a gap, oldest first; the last one is left out where its header cannot be read. */
+  readonly segments: readonly SegmentInfo[];
+  /** Segments before a gap: below the checkpoint, and on their way out when a crash came. */
+  readonly orphans: readonly SegmentInfo[];
+  /** Half-made files that a crash left. */
+  readonly leftovers: readonly string[];
+  /** The last segment, where its header cannot be read, and why. */
+  readonly headless: { readonly sequence: number; readonly error: WalCorruptError } | undefined;
+}
+
+interface Found {
+  readonly sequence: number;
+  readonly header: SegmentHeader | WalCorruptError;
+}
+
+/**
+ * Reads names, headers and `checkpoint.meta`, and holds them against each other. Changes nothing; reads 32 bytes a segment.
+ *
+ * Fails with `WalCorruptError` for a segment that is missing, repeated, or another log's; `WalVersionError` for a newer format;
+ * `WalIoError` for what cannot be read. Files that the log does not know are not looked at.
+ */
+export function survey(store: SegmentStore): Observable<Survey> {
+  return store.list().pipe(
+    asIoError('Listing', store.dir),
+    concatMap((names) => {
+      const sequences = names.map(segmentSequence).filter((sequence) => sequence !== undefined);
+      sequences.sort((a, b) => a - b);
+      return forkJoin({
+        checkpoint: names.includes(CHECKPOINT_FILE) ? readCheckpoint(store) : of(undefined),
+        found: eachFile(sequences, (sequence) => readHeader(store, sequence, sequence === sequences.at(-1))),
+        leftovers: of(names.filter(isLeftover)),
+      });
+    }),
+    map(({ checkpoint, found, leftovers }) => ({ ...judge(found, checkpoint), leftovers })),
+  );
+}
+
+function readCheckpoint(store: SegmentStore): Observable<ReturnType<typeof decodeCheckpointFile>> {
+  return withFile(store, CHECKPOINT_FILE, (file) => file.read(0, MAX_CHECKPOINT_FILE_BYTES)).pipe(
+    asIoError('Reading', CHECKPOINT_FILE),
+    map(decodeCheckpointFile),
+  );
+}
+
+/** The header of the last segment may be missing: a crash while it was made. That is for recovery to judge. */
+function readHeader(store: SegmentStore, sequence: number, isLast: boolean): Observable<Found> {
+  const name = segmentName(sequence);
+  return withFile(store, name, (file) => file.read(0, HEADER_BYTES)).pipe(
+    asIoError('Reading', name),
+    map((bytes) => {
+      try {
+        return { sequence, header: decodeHeader(bytes, name) };
+      } catch (error) {
+        if (isLast && error instanceof WalCorruptError) return { sequence, header: error };
+        throw error;
+      }
+    }),
+  );
+}
+
+function judge(
+  found: readonly Found[],
+  saved: ReturnType<typeof decodeCheckpointFile> | undefined,
+): Omit<Survey, 'leftovers'> {
+  const checkpoint = saved?.checkpoint;
+  const needed = (checkpoint?.lsn ?? 0) + 1;
+  let logId = saved?.logId;
+  let whole: SegmentInfo[] = [];
+  const orphans: SegmentInfo[] = [];
+  let headless: Survey['headless'];
+  let expected = 0;
+
+  for (const { sequence, header } of found) {
+    const refuse = (reason: string, missing = sequence): never => {
+      throw new WalCorruptError({ file: segmentName(missing), offset: 0, lsn: 0, reason });
+    };
+    const gap = sequence !== expected;
+    if (header instanceof WalCorruptError) {
+      // Only the segment before it can say where it begins.
+      if (gap || (sequence > 0 && whole.length === 0)) throw header;
+      headless = { sequence, error: header };
+      break;
+    }
+    const { firstLsn } = header;
+    logId ??= header.logId;
+    if (Buffer.compare(logId, header.logId) !== 0) refuse('it belongs to another log');
+    const before = whole.at(-1);
+    if (before && firstLsn <= before.firstLsn) {
+      refuse(`it begins at LSN ${firstLsn}, and the segment before it at ${before.firstLsn}`);
+    }
+    if (sequence === 0 && firstLsn !== 1) refuse(`it is the first segment and begins at LSN ${firstLsn}`);
+    if (gap) {
+      if (firstLsn > needed)
+        refuse(
+          `it is missing: the next segment begins at LSN ${firstLsn}, and all from ${needed} are needed`,
+          expected,
+        );
+      orphans.push(...whole);
+      whole = [];
+    }
+    whole.push({ sequence, firstLsn });
+    expected = sequence + 1;
+  }
+  if (saved && whole.length === 0) {
+    throw new WalCorruptError({
+      file: CHECKPOINT_FILE,
+      offset: 0,
+      lsn: needed,
+      reason: 'there is a checkpoint and no segment',
+    });
+  }
+  return { logId, checkpoint, segments: whole, orphans, headless };
+}
