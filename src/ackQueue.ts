@@ -29,6 +29,10 @@ export class AckQueue {
     return this.#released;
   }
 
+  get isWaiting(): boolean {
+    return this.#waiting > 0;
+  }
+
   /** Keeps a subscriber until its LSN is released. */
   wait(lsn: number, subscriber: Subscriber<Ack>): void {
     while (lsn - this.#released > this.#ring.length) this.#grow();

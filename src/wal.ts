@@ -602,14 +602,18 @@ export class LiveWal<T> implements Wal<T> {
   #poison(cause: unknown): void {
     this.#failure = { cause };
     const error = new WalPoisonedError(cause, 'unknown');
+    const outputs = [this.#acks$, this.#commits$, this.#durable$];
+    const heard =
+      this.#queue.isWaiting || this.#barriers.size > 0 || [...outputs, this.#state$].some((o) => o.observed);
     this.#state$.next('poisoned');
     this.#queue.fail((lsn) => this.#poisoned(lsn));
     for (const { reject } of [...this.#barriers.values(), ...this.#checkpoints.values()]) reject(error);
     this.#barriers.clear();
     this.#checkpoints.clear();
     this.#settled$.complete();
-    for (const output of [this.#acks$, this.#commits$, this.#durable$]) output.error(error);
+    for (const output of outputs) output.error(error);
     if (this.#closing) this.#release();
+    if (!heard) reportUnhandled(error);
   }
 
   /** Gives the lock back, and ends what is still open. */
