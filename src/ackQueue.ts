@@ -1,4 +1,4 @@
-import type { Subscriber } from 'rxjs';
+import type { Subject, Subscriber } from 'rxjs';
 import type { Ack } from './types';
 
 type Waiter = Subscriber<Ack> | Subscriber<Ack>[];
@@ -48,14 +48,15 @@ export class AckQueue {
    * Releases everything up to `lsn`, oldest first. An acknowledged waiter may append again, and that may be released before this
    * returns: it takes its turn in the running loop, so order holds and the stack does not grow.
    *
-   * @param ack makes the ack of an LSN; `each` gets every one of them.
+   * @param ack makes the ack of an LSN.
+   * @param acks$ gets every one of them, where anybody listens.
    */
-  release(lsn: number, ack: (lsn: number) => Ack, each: ((ack: Ack) => void) | undefined): void {
+  release(lsn: number, ack: (lsn: number) => Ack, acks$: Subject<Ack>): void {
     this.#target = Math.max(this.#target, lsn);
     if (this.#releasing) return;
     this.#releasing = true;
     while (this.#released < this.#target) {
-      if (this.#waiting === 0 && !each) {
+      if (this.#waiting === 0 && !acks$.observed) {
         this.#released = this.#target;
         break;
       }
@@ -64,10 +65,10 @@ export class AckQueue {
       const waiter = this.#ring[at];
       this.#ring[at] = undefined;
       this.#released = next;
-      if (waiter === undefined && !each) continue;
+      if (waiter === undefined && !acks$.observed) continue;
       const made = ack(next);
       if (waiter !== undefined) this.#hand(waiter, made);
-      each?.(made);
+      acks$.next(made);
     }
     this.#releasing = false;
   }

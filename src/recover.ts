@@ -22,7 +22,7 @@ import { asIoError } from './ioError';
 import { wholeBelow } from './operators/checkpoint';
 import { readChunks, segmentFrames, withFile } from './segmentFrames';
 import { replaceFile } from './store/replaceFile';
-import { segmentName, type SegmentStore } from './store/segmentStore';
+import { TEMPORARY_SUFFIX, segmentName, type SegmentStore } from './store/segmentStore';
 import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
 import { survey, type Survey } from './survey';
 import { examineTail } from './tail';
@@ -290,7 +290,10 @@ function tidy(
 ): Observable<Recovered> {
   const below = found.checkpoint ? wholeBelow(found.checkpoint.lsn, segment.sequence, segments) : [];
   const kept = segments.slice(below.length);
-  const unwanted = [...found.leftovers, ...[...found.orphans, ...below].map(({ sequence }) => segmentName(sequence))];
+  // The rewrite of this segment has used up what a crash may have left of an earlier one.
+  const used = ending.clean ? undefined : segmentName(segment.sequence) + TEMPORARY_SUFFIX;
+  const leftovers = found.leftovers.filter((name) => name !== used);
+  const unwanted = [...leftovers, ...[...found.orphans, ...below].map(({ sequence }) => segmentName(sequence))];
   const removed = concat(
     ...unwanted.map((name) => store.remove(name).pipe(asIoError('Removing', name))),
     unwanted.length > 0 ? store.syncDir().pipe(asIoError('Syncing', store.dir)) : EMPTY,

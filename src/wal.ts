@@ -432,12 +432,7 @@ export class LiveWal<T> implements Wal<T> {
     }
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
-    const each = this.#acks$.observed
-      ? (ack: Ack) => {
-          this.#acks$.next(ack);
-        }
-      : undefined;
-    this.#queue.release(this.#ackedLsn, (lsn) => this.#ack(lsn), each);
+    this.#queue.release(this.#ackedLsn, (lsn) => this.#ack(lsn), this.#acks$);
   }
 
   #onCheckpoint({ checkpoint: asked, error }: CheckpointOutcome): void {

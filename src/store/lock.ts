@@ -1,4 +1,15 @@
-import { tryLock, unlock } from 'fs-native-extensions';
+type Native = typeof import('fs-native-extensions');
+
+let native: Native | undefined;
+
+/**
+ * Loaded when the first lock is taken, so that a platform it has no binary for (musl) can still read logs and run marble tests.
+ */
+function load(): Native {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- a static import could not be late; a dynamic one is a promise
+  native ??= require('fs-native-extensions') as Native;
+  return native;
+}
 
 /**
  * The operating system's lock on an open file (`fcntl` open-file-description locks on Linux, `flock` on macOS, `LockFileEx` on
@@ -8,10 +19,10 @@ import { tryLock, unlock } from 'fs-native-extensions';
  * @returns `false` where somebody else holds it.
  */
 export function tryLockDescriptor(descriptor: number): boolean {
-  return tryLock(descriptor);
+  return load().tryLock(descriptor);
 }
 
 /** Gives the lock of a descriptor back. Closing the descriptor does so too. */
 export function unlockDescriptor(descriptor: number): void {
-  unlock(descriptor);
+  load().unlock(descriptor);
 }
