@@ -1,13 +1,13 @@
-type Native = typeof import('fs-native-extensions');
+import type * as Native from 'fs-native-extensions';
 
-let native: Native | undefined;
+let native: typeof Native | undefined;
 
 /**
  * Loaded when the first lock is taken, so that a platform it has no binary for (musl) can still read logs and run marble tests.
  */
-function load(): Native {
+function load(): typeof Native {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- a static import could not be late; a dynamic one is a promise
-  native ??= require('fs-native-extensions') as Native;
+  native ??= require('fs-native-extensions') as typeof Native;
   return native;
 }
 
