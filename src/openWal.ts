@@ -14,7 +14,8 @@ import { checkOptions, type WalOptions } from './options';
 import { recover } from './recover';
 import { nodeStore } from './store/nodeStore';
 import type { SegmentStore } from './store/segmentStore';
-import { LiveWal, type Wal } from './wal';
+import { LiveWal } from './liveWal';
+import type { Wal } from './wal';
 import type { WalRecord } from './walRecord';
 
 /**

@@ -1,0 +1,548 @@
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import {
+  AsyncSubject,
+  BehaviorSubject,
+  Observable,
+  Subject,
+  catchError,
+  defer,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  takeUntil,
+  tap,
+  throwError,
+} from 'rxjs';
+import { AckQueue } from './ackQueue';
+import { monotonicScheduler } from './clock';
+import {
+  WalBackpressureError,
+  WalClosedError,
+  WalIoError,
+  WalPoisonedError,
+  WalTruncatedError,
+  type WalError,
+} from './errors';
+import { CHECKPOINT_FILE, encodeCheckpointFile } from './format/checkpoint';
+import { FRAME_OVERHEAD_BYTES } from './format/frame';
+import { batch } from './operators/batch';
+import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
+import { checksum } from './operators/checksum';
+import { commit } from './operators/commit';
+import { deserialize } from './operators/deserialize';
+import { frame } from './operators/frame';
+import { rotate } from './operators/rotate';
+import { serialize } from './operators/serialize';
+import { checkReadOptions, integer, type CheckedOptions } from './options';
+import { readFrames } from './read';
+import type { Recovered } from './recover';
+import { replaceFile } from './store/replaceFile';
+import { segmentName, type SegmentStore, type Unlock } from './store/segmentStore';
+import type {
+  Ack,
+  Barrier,
+  Checkpoint,
+  Commit,
+  Durability,
+  Entry,
+  Payload,
+  ReadOptions,
+  Recovery,
+  Rejection,
+  SegmentInfo,
+  WalState,
+} from './types';
+import type { CheckpointMark, Wal } from './wal';
+import { walWritable, type WalWritableOptions } from './writable';
+
+interface Settle<R> {
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The door, the Subject, the line behind it, and the way out. */
+export class LiveWal<T> implements Wal<T> {
+  readonly recovery: Recovery;
+  readonly durability: Durability;
+
+  readonly #store: SegmentStore;
+  readonly #unlock: Unlock;
+  readonly #options: CheckedOptions<T>;
+  readonly #logId: Uint8Array;
+  /** Oldest first; the last one is, or is about to be, written. */
+  readonly #segments: SegmentInfo[];
+
+  readonly #source = new Subject<T>();
+  readonly #shutdown$ = new Subject<void>();
+  readonly #barriers$ = new Subject<Barrier>();
+  readonly #background$ = new BehaviorSubject(true);
+  readonly #settled$ = new Subject<void>();
+
+  readonly #acks$ = new Subject<Ack>();
+  readonly #commits$ = new Subject<Commit>();
+  readonly #durable$: BehaviorSubject<number>;
+  readonly #state$ = new BehaviorSubject<WalState>('open');
+  readonly #rejected$ = new Subject<Rejection<T>>();
+  /** Completes when the log is closed and its lock given back; fails where it had stopped. */
+  readonly #ended$ = new AsyncSubject<void>();
+
+  readonly #queue: AckQueue;
+  readonly #barriers = new Map<Barrier, Settle<Commit>>();
+  readonly #checkpoints = new Map<Checkpoint, Settle<Checkpoint>>();
+
+  #lastLsn: number;
+  #durableLsn: number;
+  /** Up to here acks are due: the durable LSN, in mode `nosync` the written one. */
+  #ackedLsn: number;
+  #pendingBytes = 0;
+  /** The batch on its way to the disk: its last LSN and its bytes. */
+  #handedLsn: number;
+  #handedBytes = 0;
+  /** What became of the value that is being appended. */
+  #verdict: number | WalError | undefined;
+  #asked: Checkpoint | undefined;
+  #saved: Checkpoint | undefined;
+  #failure: { readonly cause: unknown } | undefined;
+  #sourceError: { readonly error: unknown } | undefined;
+  #closing = false;
+  #released = false;
+
+  constructor(store: SegmentStore, unlock: Unlock, recovered: Recovered, options: CheckedOptions<T>) {
+    this.#store = store;
+    this.#unlock = unlock;
+    this.#options = options;
+    this.#logId = recovered.logId;
+    this.#segments = [...recovered.segments];
+    this.recovery = recovered.recovery;
+    this.durability = options.durability;
+    this.#lastLsn = recovered.lastLsn;
+    this.#durableLsn = recovered.lastLsn;
+    this.#ackedLsn = recovered.lastLsn;
+    this.#handedLsn = recovered.lastLsn;
+    this.#asked = recovered.checkpoint;
+    this.#saved = recovered.checkpoint;
+    this.#queue = new AckQueue(recovered.lastLsn);
+    this.#durable$ = new BehaviorSubject(recovered.lastLsn);
+    this.#run(recovered);
+    options.shutdown$?.pipe(takeUntil(this.#ended$.pipe(catchError(() => [undefined])))).subscribe({
+      next: () => {
+        this.complete();
+      },
+      error: (error: unknown) => {
+        this.error(error);
+      },
+    });
+  }
+
+  /** The line. */
+  #run(recovered: Recovered): void {
+    const { codec, isCommit, durability, maxRecordBytes, maxSegmentBytes } = this.#options;
+    const scheduler = this.#options.scheduler ?? monotonicScheduler;
+    const { logId, lastLsn, segment } = recovered;
+    const from = { ...this.#newestSegment, lastLsn, bytes: recovered.segmentBytes };
+    const accepted$ = this.#source.pipe(takeUntil(this.#shutdown$));
+    accepted$
+      .pipe(
+        serialize({
+          codec,
+          isCommit,
+          maxRecordBytes,
+          onRejected: ({ error }) => {
+            this.#verdict = error;
+          },
+        }),
+        filter((payload) => this.#admits(payload)),
+        frame({ after: lastLsn }),
+        tap((framed) => {
+          this.#lastLsn = framed.lsn;
+          this.#pendingBytes += framed.end - framed.start;
+          this.#verdict = framed.lsn;
+        }),
+        checksum(logId),
+        batch({
+          durability,
+          settled$: this.#settled$,
+          barriers$: this.#barriers$,
+          background$: this.#background$,
+          scheduler,
+        }),
+        tap(({ frames, bytes }) => {
+          this.#handedLsn = frames.at(-1)?.lsn ?? this.#handedLsn;
+          this.#handedBytes = bytes;
+        }),
+      )
+      .pipe(
+        rotate({ maxSegmentBytes, from }),
+        tap(({ sequence, firstLsn }) => {
+          if (sequence !== this.#newestSegment.sequence) this.#segments.push({ sequence, firstLsn });
+        }),
+        commit({ ...recovered, segment, mode: durability.mode, scheduler }),
+        tap((done) => {
+          this.#onCommit(done);
+        }),
+        checkpoint({
+          save: (asked) =>
+            replaceFile(this.#store, CHECKPOINT_FILE, (file) => file.write([encodeCheckpointFile(asked, logId)], 0)),
+          remove: ({ sequence }) => this.#store.remove(segmentName(sequence)),
+          syncDir: () => this.#store.syncDir(),
+          segments: this.#segments,
+        }),
+      )
+      .subscribe({
+        next: (outcome) => {
+          this.#onCheckpoint(outcome);
+        },
+        error: (cause: unknown) => {
+          this.#poison(cause);
+        },
+        complete: () => {
+          this.#release();
+        },
+      });
+  }
+
+  // In.
+
+  append(value: T): Observable<Ack> {
+    const verdict = this.#take(value);
+    if (typeof verdict !== 'number') return throwError(() => verdict);
+    return new Observable<Ack>((subscriber) => {
+      if (verdict <= this.#queue.released) {
+        subscriber.next(this.#ack(verdict));
+        subscriber.complete();
+      } else if (this.#failure) {
+        subscriber.error(this.#poisoned(verdict));
+      } else {
+        this.#queue.wait(verdict, subscriber);
+      }
+    });
+  }
+
+  next(value: T): void {
+    const heard = this.#rejected$.observed;
+    const verdict = this.#take(value);
+    if (typeof verdict !== 'number' && !heard) reportUnhandled(verdict);
+  }
+
+  error(error: unknown): void {
+    if (this.#closing) {
+      reportUnhandled(error);
+      return;
+    }
+    this.#sourceError = { error };
+    this.complete();
+  }
+
+  complete(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (this.#failure) {
+      this.#release();
+    } else {
+      this.#state$.next('closing');
+      this.#shutdown$.next();
+    }
+  }
+
+  /** Sends a value down the line. @returns its LSN, or why it has none. */
+  #take(value: T): number | WalError {
+    const verdict = this.#refusal() ?? this.#send(value);
+    if (typeof verdict !== 'number') this.#rejected$.next({ value, error: verdict });
+    return verdict;
+  }
+
+  #refusal(): WalError | undefined {
+    if (this.#failure) return new WalPoisonedError(this.#failure.cause, 'not written');
+    return this.#closing ? new WalClosedError('append') : undefined;
+  }
+
+  /** What the line does with a value it does before `next` returns. A value may append another one on its way: each gets its own verdict. */
+  #send(value: T): number | WalError {
+    const outer = this.#verdict;
+    this.#verdict = undefined;
+    this.#source.next(value);
+    const verdict = this.#verdict as number | WalError | undefined;
+    this.#verdict = outer;
+    return verdict ?? this.#refusal() ?? new WalClosedError('append');
+  }
+
+  #admits({ bytes }: Payload): boolean {
+    const { maxPendingBytes, maxPendingRecords } = this.#options;
+    const records = this.#lastLsn - this.#ackedLsn;
+    if (records >= maxPendingRecords) {
+      this.#verdict = new WalBackpressureError('maxPendingRecords', maxPendingRecords, records);
+      return false;
+    }
+    const pending = this.#pendingBytes;
+    if (pending > 0 && pending + bytes.length + FRAME_OVERHEAD_BYTES > maxPendingBytes) {
+      this.#verdict = new WalBackpressureError('maxPendingBytes', maxPendingBytes, pending);
+      return false;
+    }
+    return true;
+  }
+
+  // Out.
+
+  get acks$(): Observable<Ack> {
+    return this.#acks$;
+  }
+
+  get commits$(): Observable<Commit> {
+    return this.#commits$;
+  }
+
+  get durable$(): Observable<number> {
+    return this.#durable$;
+  }
+
+  get state$(): Observable<WalState> {
+    return this.#state$;
+  }
+
+  get rejected$(): Observable<Rejection<T>> {
+    return this.#rejected$;
+  }
+
+  #ack(lsn: number): Ack {
+    return { lsn, durable: lsn <= this.#durableLsn };
+  }
+
+  #onCommit(done: Commit): void {
+    // All state before anyone hears of it.
+    if (done.durable) this.#durableLsn = done.lastLsn;
+    this.#ackedLsn = done.lastLsn;
+    const isBatch = done.records > 0 || done.reason !== 'close';
+    if (isBatch) {
+      this.#pendingBytes -= this.#handedBytes;
+      this.#handedBytes = 0;
+    }
+    if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#commits$.next(done);
+    if (this.#durableLsn > this.#durable$.value) this.#durable$.next(this.#durableLsn);
+    for (const barrier of done.barriers) {
+      this.#barriers.get(barrier)?.resolve(done);
+      this.#barriers.delete(barrier);
+    }
+    // The next batch is on its way to the disk while acks are handed out.
+    if (isBatch) this.#settled$.next();
+    this.#queue.release(this.#ackedLsn, (lsn) => this.#ack(lsn), this.#acks$);
+  }
+
+  #onCheckpoint({ checkpoint: asked, error }: CheckpointOutcome): void {
+    const settle = this.#checkpoints.get(asked);
+    this.#checkpoints.delete(asked);
+    if (error === undefined) {
+      this.#saved = asked;
+      settle?.resolve(asked);
+    } else {
+      settle?.reject(new WalIoError('Saving', CHECKPOINT_FILE, error));
+    }
+  }
+
+  // Calls that take their turn in the queue.
+
+  async sync(): Promise<number> {
+    if (this.#closing) {
+      await this.close();
+      return this.#durableLsn;
+    }
+    return (await this.#bar({ kind: 'sync' })).lastLsn;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#closing) await this.close();
+    else await this.#bar({ kind: 'flush' });
+  }
+
+  async rotate(): Promise<void> {
+    // The second one stands behind the making of the new segment.
+    await Promise.all([this.#bar({ kind: 'rotate' }), this.#bar({ kind: 'flush' })]);
+  }
+
+  async checkpoint(mark: CheckpointMark = {}): Promise<Checkpoint> {
+    const before = this.#asked;
+    const lsn = integer('lsn', mark.lsn ?? this.#lastLsn, before?.lsn ?? 0, this.#lastLsn);
+    const epoch = integer('epoch', mark.epoch ?? (before?.epoch ?? 0) + 1, before?.epoch ?? 0);
+    const asked: Checkpoint = {
+      lsn,
+      epoch,
+      ...(mark.transactionId === undefined ? {} : { transactionId: integer('transactionId', mark.transactionId, 0) }),
+    };
+    const refusal = this.#refusal();
+    if (refusal) throw refusal;
+    this.#asked = asked;
+    const outcome = new Promise<Checkpoint>((resolve, reject) => {
+      this.#checkpoints.set(asked, { resolve, reject });
+    });
+    const [done] = await Promise.all([outcome, this.#bar({ kind: 'checkpoint', checkpoint: asked })]);
+    return done;
+  }
+
+  /** Puts a barrier behind everything appended so far. */
+  #bar(barrier: Barrier): Promise<Commit> {
+    const refusal = this.#refusal();
+    if (refusal) return Promise.reject(refusal);
+    return new Promise((resolve, reject) => {
+      this.#barriers.set(barrier, { resolve, reject });
+      this.#barriers$.next(barrier);
+    });
+  }
+
+  startBackgroundSync(): boolean {
+    const { mode } = this.durability;
+    if ((mode !== 'batch' && mode !== 'adaptive') || this.#background$.value || this.#refusal()) return false;
+    this.#background$.next(true);
+    return true;
+  }
+
+  async stopBackgroundSync(): Promise<void> {
+    this.#background$.next(false);
+    if (this.#handedBytes > 0) await firstValueFrom(this.#settled$, { defaultValue: undefined });
+  }
+
+  // Looking.
+
+  read(options: ReadOptions = {}): Observable<Entry<T>> {
+    checkReadOptions(options);
+    return defer(() => {
+      if (this.#state$.value === 'closed') return throwError(() => new WalClosedError('read'));
+      const until = Math.min(this.#durableLsn, options.until ?? Infinity);
+      let lastLsn = options.after ?? 0;
+      return readFrames(this.#store, {
+        segments: [...this.#segments],
+        logId: this.#logId,
+        after: options.after,
+        until,
+        maxRecordBytes: this.#options.maxRecordBytes,
+        end: 'durable',
+      }).pipe(
+        tap(({ lsn }) => {
+          lastLsn = lsn;
+        }),
+        catchError((error: unknown) => {
+          // A checkpoint may remove a segment before this reader gets to it.
+          const { firstLsn } = this.#oldestSegment;
+          const removed = error instanceof WalIoError && lastLsn + 1 < firstLsn;
+          return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
+        }),
+        deserialize(this.#options.codec),
+      );
+    });
+  }
+
+  get dir(): string {
+    return this.#store.dir;
+  }
+
+  get recordCount(): number {
+    return this.#lastLsn - this.#oldestSegment.firstLsn + 1;
+  }
+
+  get lastLsn(): number {
+    return this.#lastLsn;
+  }
+
+  get durableLsn(): number {
+    return this.#durableLsn;
+  }
+
+  get lastCheckpoint(): Checkpoint | undefined {
+    return this.#saved;
+  }
+
+  get checkpointEpoch(): number | undefined {
+    return this.#saved?.epoch;
+  }
+
+  logFiles(): Promise<string[]> {
+    return Promise.resolve(this.#segments.map(({ sequence }) => join(this.dir, segmentName(sequence))));
+  }
+
+  writable(options?: WalWritableOptions): Writable {
+    return walWritable(this, options);
+  }
+
+  /** A log has at least one segment. */
+  get #oldestSegment(): SegmentInfo {
+    return this.#segments[0] as SegmentInfo;
+  }
+
+  get #newestSegment(): SegmentInfo {
+    return this.#segments.at(-1) as SegmentInfo;
+  }
+
+  // The way out.
+
+  close(): Promise<void> {
+    this.complete();
+    return lastValueFrom(this.#ended$, { defaultValue: undefined });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #poisoned(lsn: number): WalPoisonedError {
+    return new WalPoisonedError(this.#failure?.cause, lsn > this.#handedLsn ? 'not written' : 'unknown', lsn);
+  }
+
+  /** A write or an fsync failed: stop for good. Nothing is retried, and nothing more is acknowledged. */
+  #poison(cause: unknown): void {
+    this.#failure = { cause };
+    const error = new WalPoisonedError(cause, 'unknown');
+    const outputs = [this.#acks$, this.#commits$, this.#durable$];
+    const heard =
+      this.#queue.isWaiting || this.#barriers.size > 0 || [...outputs, this.#state$].some((o) => o.observed);
+    this.#state$.next('poisoned');
+    this.#queue.fail((lsn) => this.#poisoned(lsn));
+    for (const { reject } of [...this.#barriers.values(), ...this.#checkpoints.values()]) reject(error);
+    this.#barriers.clear();
+    this.#checkpoints.clear();
+    this.#settled$.complete();
+    for (const output of outputs) output.error(error);
+    if (this.#closing) this.#release();
+    if (!heard) reportUnhandled(error);
+  }
+
+  /** Gives the lock back, and ends what is still open. */
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    const failure = this.#failure && new WalPoisonedError(this.#failure.cause, 'unknown');
+    const end = (error: WalError | undefined): void => {
+      if (!failure) this.#state$.next('closed');
+      this.#state$.complete();
+      this.#rejected$.complete();
+      this.#endOutputs();
+      if (error === undefined) {
+        this.#ended$.next();
+        this.#ended$.complete();
+      } else {
+        this.#ended$.error(error);
+      }
+    };
+    this.#unlock().subscribe({
+      complete: () => {
+        end(failure);
+      },
+      error: (error: unknown) => {
+        end(failure ?? new WalIoError('Unlocking', this.dir, error));
+      },
+    });
+  }
+
+  #endOutputs(): void {
+    const failed = this.#sourceError;
+    const heard = this.#acks$.observed;
+    if (failed) this.#acks$.error(failed.error);
+    else this.#acks$.complete();
+    this.#commits$.complete();
+    this.#durable$.complete();
+    if (failed && !heard) reportUnhandled(failed.error);
+  }
+}
+
+/** As RxJS reports an error that no subscriber handles: on the next turn, through `config.onUnhandledError` or as uncaught. */
+function reportUnhandled(error: unknown): void {
+  throwError(() => error).subscribe();
+}
