@@ -7,7 +7,6 @@ import {
   Subject,
   catchError,
   defer,
-  filter,
   firstValueFrom,
   lastValueFrom,
   takeUntil,
@@ -26,19 +25,16 @@ import {
 } from './errors';
 import { CHECKPOINT_FILE, encodeCheckpointFile } from './format/checkpoint';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
-import { batch } from './operators/batch';
+import { line } from './line';
 import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
-import { checksum } from './operators/checksum';
-import { commit } from './operators/commit';
 import { deserialize } from './operators/deserialize';
-import { frame } from './operators/frame';
-import { rotate } from './operators/rotate';
-import { serialize } from './operators/serialize';
 import { checkReadOptions, integer, type CheckedOptions } from './options';
+import { Outputs, reportUnhandled } from './outputs';
 import { readFrames } from './read';
 import type { Recovered } from './recover';
 import { replaceFile } from './store/replaceFile';
 import { segmentName, type SegmentStore, type Unlock } from './store/segmentStore';
+import { Turns } from './turns';
 import type {
   Ack,
   Barrier,
@@ -55,11 +51,6 @@ import type {
 } from './types';
 import type { CheckpointMark, Wal } from './wal';
 import { walWritable, type WalWritableOptions } from './writable';
-
-interface Settle<R> {
-  readonly resolve: (result: R) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /** The door, the Subject, the line behind it, and the way out. */
 export class LiveWal<T> implements Wal<T> {
@@ -79,17 +70,13 @@ export class LiveWal<T> implements Wal<T> {
   readonly #background$ = new BehaviorSubject(true);
   readonly #settled$ = new Subject<void>();
 
-  readonly #acks$ = new Subject<Ack>();
-  readonly #commits$ = new Subject<Commit>();
-  readonly #durable$: BehaviorSubject<number>;
-  readonly #state$ = new BehaviorSubject<WalState>('open');
-  readonly #rejected$ = new Subject<Rejection<T>>();
+  readonly #outputs: Outputs<T>;
   /** Completes when the log is closed and its lock given back; fails where it had stopped. */
   readonly #ended$ = new AsyncSubject<void>();
 
   readonly #queue: AckQueue;
-  readonly #barriers = new Map<Barrier, Settle<Commit>>();
-  readonly #checkpoints = new Map<Checkpoint, Settle<Checkpoint>>();
+  readonly #turns = new Turns<Barrier, Commit>();
+  readonly #checkpoints = new Turns<Checkpoint, Checkpoint>();
 
   #lastLsn: number;
   #durableLsn: number;
@@ -123,7 +110,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#asked = recovered.checkpoint;
     this.#saved = recovered.checkpoint;
     this.#queue = new AckQueue(recovered.lastLsn);
-    this.#durable$ = new BehaviorSubject(recovered.lastLsn);
+    this.#outputs = new Outputs(recovered.lastLsn);
     this.#run(recovered);
     options.shutdown$?.pipe(takeUntil(this.#ended$.pipe(catchError(() => [undefined])))).subscribe({
       next: () => {
@@ -135,55 +122,40 @@ export class LiveWal<T> implements Wal<T> {
     });
   }
 
-  /** The line. */
+  /** The line, from the Subject to the checkpoints. The shutdown subject completes the source, so what is behind it drains. */
   #run(recovered: Recovered): void {
-    const { codec, isCommit, durability, maxRecordBytes, maxSegmentBytes } = this.#options;
-    const scheduler = this.#options.scheduler ?? monotonicScheduler;
-    const { logId, lastLsn, segment } = recovered;
-    const from = { ...this.#newestSegment, lastLsn, bytes: recovered.segmentBytes };
     const accepted$ = this.#source.pipe(takeUntil(this.#shutdown$));
     accepted$
       .pipe(
-        serialize({
-          codec,
-          isCommit,
-          maxRecordBytes,
-          onRejected: ({ error }) => {
-            this.#verdict = error;
-          },
-        }),
-        filter((payload) => this.#admits(payload)),
-        frame({ after: lastLsn }),
-        tap((framed) => {
-          this.#lastLsn = framed.lsn;
-          this.#pendingBytes += framed.end - framed.start;
-          this.#verdict = framed.lsn;
-        }),
-        checksum(logId),
-        batch({
-          durability,
+        line({
+          options: this.#options,
+          recovered,
+          scheduler: this.#options.scheduler ?? monotonicScheduler,
           settled$: this.#settled$,
           barriers$: this.#barriers$,
           background$: this.#background$,
-          scheduler,
+          onRejected: ({ error }) => {
+            this.#verdict = error;
+          },
+          admits: (payload) => this.#admits(payload),
+          onFrame: ({ lsn, start, end }) => {
+            this.#lastLsn = lsn;
+            this.#pendingBytes += end - start;
+            this.#verdict = lsn;
+          },
+          onBatch: ({ frames, bytes }) => {
+            this.#handedLsn = frames.at(-1)?.lsn ?? this.#handedLsn;
+            this.#handedBytes = bytes;
+          },
+          onWindow: ({ sequence, firstLsn }) => {
+            if (sequence !== this.#newestSegment.sequence) this.#segments.push({ sequence, firstLsn });
+          },
         }),
-        tap(({ frames, bytes }) => {
-          this.#handedLsn = frames.at(-1)?.lsn ?? this.#handedLsn;
-          this.#handedBytes = bytes;
-        }),
-      )
-      .pipe(
-        rotate({ maxSegmentBytes, from }),
-        tap(({ sequence, firstLsn }) => {
-          if (sequence !== this.#newestSegment.sequence) this.#segments.push({ sequence, firstLsn });
-        }),
-        commit({ ...recovered, segment, mode: durability.mode, scheduler }),
         tap((done) => {
           this.#onCommit(done);
         }),
         checkpoint({
-          save: (asked) =>
-            replaceFile(this.#store, CHECKPOINT_FILE, (file) => file.write([encodeCheckpointFile(asked, logId)], 0)),
+          save: (asked) => saveCheckpoint(this.#store, asked, this.#logId),
           remove: ({ sequence }) => this.#store.remove(segmentName(sequence)),
           syncDir: () => this.#store.syncDir(),
           segments: this.#segments,
@@ -220,7 +192,7 @@ export class LiveWal<T> implements Wal<T> {
   }
 
   next(value: T): void {
-    const heard = this.#rejected$.observed;
+    const heard = this.#outputs.rejected.observed;
     const verdict = this.#take(value);
     if (typeof verdict !== 'number' && !heard) reportUnhandled(verdict);
   }
@@ -240,7 +212,7 @@ export class LiveWal<T> implements Wal<T> {
     if (this.#failure) {
       this.#release();
     } else {
-      this.#state$.next('closing');
+      this.#outputs.state.next('closing');
       this.#shutdown$.next();
     }
   }
@@ -248,7 +220,7 @@ export class LiveWal<T> implements Wal<T> {
   /** Sends a value down the line. @returns its LSN, or why it has none. */
   #take(value: T): number | WalError {
     const verdict = this.#refusal() ?? this.#send(value);
-    if (typeof verdict !== 'number') this.#rejected$.next({ value, error: verdict });
+    if (typeof verdict !== 'number') this.#outputs.rejected.next({ value, error: verdict });
     return verdict;
   }
 
@@ -285,23 +257,23 @@ export class LiveWal<T> implements Wal<T> {
   // Out.
 
   get acks$(): Observable<Ack> {
-    return this.#acks$;
+    return this.#outputs.acks$;
   }
 
   get commits$(): Observable<Commit> {
-    return this.#commits$;
+    return this.#outputs.commits$;
   }
 
   get durable$(): Observable<number> {
-    return this.#durable$;
+    return this.#outputs.durable$;
   }
 
   get state$(): Observable<WalState> {
-    return this.#state$;
+    return this.#outputs.state$;
   }
 
   get rejected$(): Observable<Rejection<T>> {
-    return this.#rejected$;
+    return this.#outputs.rejected$;
   }
 
   #ack(lsn: number): Ack {
@@ -317,25 +289,20 @@ export class LiveWal<T> implements Wal<T> {
       this.#pendingBytes -= this.#handedBytes;
       this.#handedBytes = 0;
     }
-    if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#commits$.next(done);
-    if (this.#durableLsn > this.#durable$.value) this.#durable$.next(this.#durableLsn);
-    for (const barrier of done.barriers) {
-      this.#barriers.get(barrier)?.resolve(done);
-      this.#barriers.delete(barrier);
-    }
+    if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#outputs.commits.next(done);
+    if (this.#durableLsn > this.#outputs.durable.value) this.#outputs.durable.next(this.#durableLsn);
+    for (const barrier of done.barriers) this.#turns.resolve(barrier, done);
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
-    this.#queue.release(this.#ackedLsn, (lsn) => this.#ack(lsn), this.#acks$);
+    this.#queue.release(this.#ackedLsn, (lsn) => this.#ack(lsn), this.#outputs.acks);
   }
 
   #onCheckpoint({ checkpoint: asked, error }: CheckpointOutcome): void {
-    const settle = this.#checkpoints.get(asked);
-    this.#checkpoints.delete(asked);
     if (error === undefined) {
       this.#saved = asked;
-      settle?.resolve(asked);
+      this.#checkpoints.resolve(asked, asked);
     } else {
-      settle?.reject(new WalIoError('Saving', CHECKPOINT_FILE, error));
+      this.#checkpoints.reject(asked, new WalIoError('Saving', CHECKPOINT_FILE, error));
     }
   }
 
@@ -371,9 +338,7 @@ export class LiveWal<T> implements Wal<T> {
     const refusal = this.#refusal();
     if (refusal) throw refusal;
     this.#asked = asked;
-    const outcome = new Promise<Checkpoint>((resolve, reject) => {
-      this.#checkpoints.set(asked, { resolve, reject });
-    });
+    const outcome = this.#checkpoints.wait(asked);
     const [done] = await Promise.all([outcome, this.#bar({ kind: 'checkpoint', checkpoint: asked })]);
     return done;
   }
@@ -382,10 +347,9 @@ export class LiveWal<T> implements Wal<T> {
   #bar(barrier: Barrier): Promise<Commit> {
     const refusal = this.#refusal();
     if (refusal) return Promise.reject(refusal);
-    return new Promise((resolve, reject) => {
-      this.#barriers.set(barrier, { resolve, reject });
-      this.#barriers$.next(barrier);
-    });
+    const turn = this.#turns.wait(barrier);
+    this.#barriers$.next(barrier);
+    return turn;
   }
 
   startBackgroundSync(): boolean {
@@ -405,7 +369,7 @@ export class LiveWal<T> implements Wal<T> {
   read(options: ReadOptions = {}): Observable<Entry<T>> {
     checkReadOptions(options);
     return defer(() => {
-      if (this.#state$.value === 'closed') return throwError(() => new WalClosedError('read'));
+      if (this.#outputs.state.value === 'closed') return throwError(() => new WalClosedError('read'));
       const until = Math.min(this.#durableLsn, options.until ?? Infinity);
       let lastLsn = options.after ?? 0;
       return readFrames(this.#store, {
@@ -490,16 +454,12 @@ export class LiveWal<T> implements Wal<T> {
   #poison(cause: unknown): void {
     this.#failure = { cause };
     const error = new WalPoisonedError(cause, 'unknown');
-    const outputs = [this.#acks$, this.#commits$, this.#durable$];
-    const heard =
-      this.#queue.isWaiting || this.#barriers.size > 0 || [...outputs, this.#state$].some((o) => o.observed);
-    this.#state$.next('poisoned');
+    const heard = this.#outputs.isHeard || this.#queue.isWaiting || this.#turns.size > 0;
+    this.#outputs.poison(error);
     this.#queue.fail((lsn) => this.#poisoned(lsn));
-    for (const { reject } of [...this.#barriers.values(), ...this.#checkpoints.values()]) reject(error);
-    this.#barriers.clear();
-    this.#checkpoints.clear();
+    this.#turns.rejectAll(error);
+    this.#checkpoints.rejectAll(error);
     this.#settled$.complete();
-    for (const output of outputs) output.error(error);
     if (this.#closing) this.#release();
     if (!heard) reportUnhandled(error);
   }
@@ -510,10 +470,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#released = true;
     const failure = this.#failure && new WalPoisonedError(this.#failure.cause, 'unknown');
     const end = (error: WalError | undefined): void => {
-      if (!failure) this.#state$.next('closed');
-      this.#state$.complete();
-      this.#rejected$.complete();
-      this.#endOutputs();
+      this.#outputs.end(this.#sourceError);
       if (error === undefined) {
         this.#ended$.next();
         this.#ended$.complete();
@@ -530,19 +487,9 @@ export class LiveWal<T> implements Wal<T> {
       },
     });
   }
-
-  #endOutputs(): void {
-    const failed = this.#sourceError;
-    const heard = this.#acks$.observed;
-    if (failed) this.#acks$.error(failed.error);
-    else this.#acks$.complete();
-    this.#commits$.complete();
-    this.#durable$.complete();
-    if (failed && !heard) reportUnhandled(failed.error);
-  }
 }
 
-/** As RxJS reports an error that no subscriber handles: on the next turn, through `config.onUnhandledError` or as uncaught. */
-function reportUnhandled(error: unknown): void {
-  throwError(() => error).subscribe();
+/** Writes `checkpoint.meta`, whole or not at all. */
+function saveCheckpoint(store: SegmentStore, asked: Checkpoint, logId: Uint8Array): Observable<never> {
+  return replaceFile(store, CHECKPOINT_FILE, (file) => file.write([encodeCheckpointFile(asked, logId)], 0));
 }
