@@ -298,6 +298,7 @@ function tidy(
     ...unwanted.map((name) => store.remove(name).pipe(asIoError('Removing', name))),
     unwanted.length > 0 ? store.syncDir().pipe(asIoError('Syncing', store.dir)) : EMPTY,
   ).pipe(ignoreElements());
+  const firstLsn = kept[0]?.firstLsn ?? ending.firstLsn;
   const recovered: Recovered = {
     logId,
     segments: kept,
@@ -309,8 +310,9 @@ function tidy(
     checkpoint: found.checkpoint,
     recovery: {
       clean: ending.clean,
-      firstLsn: kept[0]?.firstLsn ?? ending.firstLsn,
+      firstLsn,
       lastLsn: ending.lastLsn,
+      records: ending.lastLsn - firstLsn + 1,
       bytesCut: ending.bytesCut,
       segments: kept.length,
       checkpoint: found.checkpoint,

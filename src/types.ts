@@ -190,6 +190,8 @@ export interface Recovery {
   /** First LSN still in the log; `lastLsn + 1` where it holds none. */
   readonly firstLsn: number;
   readonly lastLsn: number;
+  /** Records the log holds. */
+  readonly records: number;
   /** Bytes of a torn tail that were cut off: what a crash may honestly leave. */
   readonly bytesCut: number;
   /** Segments the log consists of. */
