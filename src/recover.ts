@@ -82,7 +82,8 @@ export function recover(store: SegmentStore, options: RecoverOptions): Observabl
     return survey(store).pipe(
       concatMap((found) => {
         const logId = found.logId ?? Uint8Array.from(randomBytes(LOG_ID_BYTES));
-        return resume(store, found, logId, options);
+        const log: Log = { store, found, logId, options };
+        return resume(log).pipe(concatMap((resumed) => tidy(log, resumed)));
       }),
       map((recovered) => ({
         ...recovered,
@@ -92,29 +93,44 @@ export function recover(store: SegmentStore, options: RecoverOptions): Observabl
   });
 }
 
-function resume(store: SegmentStore, found: Survey, logId: Uint8Array, options: RecoverOptions): Observable<Recovered> {
-  const last = found.segments.at(-1);
-  if (found.headless) return remake(store, found, found.headless, logId, options);
-  if (last) return goOn(store, found, last, logId, options);
-  return SegmentWriter.create(store, 0, { firstLsn: 1, logId }, options).pipe(
-    asIoError('Creating', segmentName(0)),
-    concatMap((segment) => {
-      const ending: Ending = { firstLsn: 1, lastLsn: 0, end: HEADER_BYTES, clean: true, bytesCut: 0 };
-      return tidy(store, found, [{ sequence: 0, firstLsn: 1 }], segment, ending, logId, options, 0);
-    }),
+/** What every step of a recovery needs. */
+interface Log {
+  readonly store: SegmentStore;
+  readonly found: Survey;
+  readonly logId: Uint8Array;
+  readonly options: RecoverOptions;
+}
+
+/** The last segment, open at the place where the log goes on. */
+interface Resumed {
+  readonly segments: readonly SegmentInfo[];
+  readonly segment: SegmentWriter;
+  readonly ending: Ending;
+  readonly markedLsn: number;
+}
+
+function resume(log: Log): Observable<Resumed> {
+  const { segments, headless } = log.found;
+  const last = segments.at(-1);
+  if (headless) return remake(log, headless);
+  return last ? goOn(log, last) : begin(log);
+}
+
+/** A new log. */
+function begin({ store, logId, options }: Log): Observable<Resumed> {
+  const first: SegmentInfo = { sequence: 0, firstLsn: 1 };
+  const ending: Ending = { firstLsn: 1, lastLsn: 0, end: HEADER_BYTES, clean: true, bytesCut: 0 };
+  return SegmentWriter.create(store, first.sequence, { firstLsn: first.firstLsn, logId }, options).pipe(
+    asIoError('Making', segmentName(first.sequence)),
+    map((segment) => ({ segments: [first], segment, ending, markedLsn: 0 })),
   );
 }
 
 /** The usual case: scan the last segment, and go on at its end. */
-function goOn(
-  store: SegmentStore,
-  found: Survey,
-  last: SegmentInfo,
-  logId: Uint8Array,
-  options: RecoverOptions,
-): Observable<Recovered> {
+function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
+  const { store, found, options } = log;
   const name = segmentName(last.sequence);
-  return scan(store, last, logId, options.maxRecordBytes, 'tail').pipe(
+  return scan(log, last, 'tail').pipe(
     tap((ending) => {
       refuseLostCheckpoint(found.checkpoint, ending, name);
     }),
@@ -122,7 +138,7 @@ function goOn(
       concat(
         ending.clean ? EMPTY : rewrite(store, name, ending.end),
         openAt(store, last.sequence, ending.end, options).pipe(
-          concatMap((segment) => tidy(store, found, found.segments, segment, ending, logId, options, -1)),
+          map((segment) => ({ segments: found.segments, segment, ending, markedLsn: -1 })),
         ),
       ),
     ),
@@ -133,18 +149,11 @@ function goOn(
  * The last segment has no header. Its header is fsync'd before its first frame is written, so with nothing but zeros behind it,
  * it is the trace of a crash during rotation and is made again; with anything else it is damage.
  */
-function remake(
-  store: SegmentStore,
-  found: Survey,
-  { sequence, error }: NonNullable<Survey['headless']>,
-  logId: Uint8Array,
-  options: RecoverOptions,
-): Observable<Recovered> {
+function remake(log: Log, { sequence, error }: NonNullable<Survey['headless']>): Observable<Resumed> {
+  const { store, found, logId, options } = log;
   const name = segmentName(sequence);
   const before = found.segments.at(-1);
-  const previous: Observable<Pick<Ending, 'lastLsn'>> = before
-    ? scan(store, before, logId, options.maxRecordBytes, 'whole')
-    : of({ lastLsn: 0 });
+  const previous: Observable<Pick<Ending, 'lastLsn'>> = before ? scan(log, before, 'whole') : of({ lastLsn: 0 });
   return headlessBytes(store, name, error).pipe(
     concatMap((bytesCut) => previous.pipe(map(({ lastLsn }) => ({ bytesCut, lastLsn })))),
     concatMap(({ bytesCut, lastLsn }) => {
@@ -155,7 +164,7 @@ function remake(
       return concat(
         replaceFile(store, name, (file) => file.write([header], 0)).pipe(asIoError('Making', name)),
         openAt(store, sequence, HEADER_BYTES, options).pipe(
-          concatMap((segment) => tidy(store, found, segments, segment, ending, logId, options, -1)),
+          map((segment) => ({ segments, segment, ending, markedLsn: -1 })),
         ),
       );
     }),
@@ -196,13 +205,9 @@ function lastByte(chunk: Uint8Array, from: number): number {
  * @param ending `'tail'`: the last segment, whose end a crash may have torn. `'whole'`: any other, of which a rotation made all
  *   durable before its successor existed; there everything that is not valid is damage.
  */
-function scan(
-  store: SegmentStore,
-  { sequence, firstLsn }: SegmentInfo,
-  logId: Uint8Array,
-  maxRecordBytes: number,
-  ending: 'tail' | 'whole',
-): Observable<Ending> {
+function scan(log: Log, { sequence, firstLsn }: SegmentInfo, ending: 'tail' | 'whole'): Observable<Ending> {
+  const { store, logId } = log;
+  const { maxRecordBytes } = log.options;
   const name = segmentName(sequence);
   return withFile(store, name, (file) =>
     file.size().pipe(
@@ -278,16 +283,8 @@ function openAt(
 }
 
 /** Ends what a crash interrupted: half-made files, and segments that a checkpoint had begun to remove. */
-function tidy(
-  store: SegmentStore,
-  found: Survey,
-  segments: readonly SegmentInfo[],
-  segment: SegmentWriter,
-  ending: Ending,
-  logId: Uint8Array,
-  options: RecoverOptions,
-  markedLsn: number,
-): Observable<Recovered> {
+function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Observable<Recovered> {
+  const { store, found, logId, options } = log;
   const below = found.checkpoint ? wholeBelow(found.checkpoint.lsn, segment.sequence, segments) : [];
   const kept = segments.slice(below.length);
   // The rewrite of this segment has used up what a crash may have left of an earlier one.
