@@ -16,25 +16,40 @@ export class AckQueue {
   #released: number;
   #target: number;
   #waiting = 0;
-  #releasing = false;
+  #handing = false;
+  /** Those who came too late to wait, while acks are handed out: they take their turn. */
+  #late: { readonly lsn: number; readonly subscriber: Subscriber<Ack> }[] = [];
 
-  /** @param released the last LSN that nobody has to wait for. */
-  constructor(released: number) {
+  /**
+   * @param released the last LSN that nobody has to wait for.
+   * @param ack makes the ack of an LSN.
+   * @param acks$ gets every one of them, where anybody listens.
+   */
+  constructor(
+    released: number,
+    private readonly ack: (lsn: number) => Ack,
+    private readonly acks$: Subject<Ack>,
+  ) {
     this.#released = released;
     this.#target = released;
-  }
-
-  /** The last LSN that was released. */
-  get released(): number {
-    return this.#released;
   }
 
   get isWaiting(): boolean {
     return this.#waiting > 0;
   }
 
-  /** Keeps a subscriber until its LSN is released. */
+  /** Whether an LSN has been released: then {@link wait} hands out its ack at once. */
+  isReleased(lsn: number): boolean {
+    return lsn <= this.#released;
+  }
+
+  /** Hands the ack of an LSN to a subscriber when it is released; where it is, at once, or in its turn behind others. */
   wait(lsn: number, subscriber: Subscriber<Ack>): void {
+    if (this.isReleased(lsn)) {
+      this.#late.push({ lsn, subscriber });
+      this.#handOut();
+      return;
+    }
     while (lsn - this.#released > this.#ring.length) this.#grow();
     const at = this.#at(lsn);
     const there = this.#ring[at];
@@ -44,33 +59,51 @@ export class AckQueue {
     this.#waiting += 1;
   }
 
-  /**
-   * Releases everything up to `lsn`, oldest first. An acknowledged waiter may append again, and that may be released before this
-   * returns: it takes its turn in the running loop, so order holds and the stack does not grow.
-   *
-   * @param ack makes the ack of an LSN.
-   * @param acks$ gets every one of them, where anybody listens.
-   */
-  release(lsn: number, ack: (lsn: number) => Ack, acks$: Subject<Ack>): void {
+  /** Releases everything up to `lsn`, oldest first. */
+  release(lsn: number): void {
     this.#target = Math.max(this.#target, lsn);
-    if (this.#releasing) return;
-    this.#releasing = true;
-    while (this.#released < this.#target) {
-      if (this.#waiting === 0 && !acks$.observed) {
-        this.#released = this.#target;
-        break;
-      }
-      const next = this.#released + 1;
-      const at = this.#at(next);
-      const waiter = this.#ring[at];
-      this.#ring[at] = undefined;
-      this.#released = next;
-      if (waiter === undefined && !acks$.observed) continue;
-      const made = ack(next);
-      if (waiter !== undefined) this.#hand(waiter, made);
-      acks$.next(made);
+    this.#handOut();
+  }
+
+  /**
+   * A waiter may append again from within its handler, and that may be released before the handler returns: it takes its turn in the
+   * loop that is running, so order holds and the stack does not grow.
+   */
+  #handOut(): void {
+    if (this.#handing) return;
+    this.#handing = true;
+    while (this.#released < this.#target || this.#late.length > 0) {
+      const late = this.#late;
+      if (late.length > 0) this.#late = [];
+      for (const { lsn, subscriber } of late) complete(subscriber, this.ack(lsn));
+      if (this.#released < this.#target) this.#releaseNext();
     }
-    this.#releasing = false;
+    this.#handing = false;
+  }
+
+  #releaseNext(): void {
+    if (this.#waiting === 0 && !this.acks$.observed) {
+      this.#released = this.#target;
+      return;
+    }
+    const lsn = this.#released + 1;
+    const at = this.#at(lsn);
+    const waiter = this.#ring[at];
+    this.#ring[at] = undefined;
+    this.#released = lsn;
+    if (waiter === undefined && !this.acks$.observed) return;
+    const ack = this.ack(lsn);
+    if (Array.isArray(waiter)) {
+      for (const subscriber of waiter) this.#complete(subscriber, ack);
+    } else if (waiter !== undefined) {
+      this.#complete(waiter, ack);
+    }
+    this.acks$.next(ack);
+  }
+
+  #complete(subscriber: Subscriber<Ack>, ack: Ack): void {
+    this.#waiting -= 1;
+    complete(subscriber, ack);
   }
 
   /** Fails all who wait, oldest first. */
@@ -89,16 +122,6 @@ export class AckQueue {
     }
   }
 
-  #hand(waiter: Waiter, ack: Ack): void {
-    if (Array.isArray(waiter)) {
-      for (const subscriber of waiter) this.#hand(subscriber, ack);
-      return;
-    }
-    this.#waiting -= 1;
-    waiter.next(ack);
-    waiter.complete();
-  }
-
   #at(lsn: number): number {
     return lsn & (this.#ring.length - 1);
   }
@@ -111,4 +134,9 @@ export class AckQueue {
       this.#ring[this.#at(lsn)] = old[lsn & (old.length - 1)];
     }
   }
+}
+
+function complete(subscriber: Subscriber<Ack>, ack: Ack): void {
+  subscriber.next(ack);
+  subscriber.complete();
 }

@@ -30,6 +30,7 @@ export { committed } from './operators/committed';
 
 // What composing the line by hand takes.
 export { recover, type RecoverOptions, type Recovered } from './recover';
+export { HEADER_BYTES } from './format/header';
 export { nodeStore } from './store/nodeStore';
 export type { SegmentAccess, SegmentFile, SegmentStore, Unlock } from './store/segmentStore';
 
@@ -53,6 +54,7 @@ export type {
   Rejection,
   SegmentInfo,
   SegmentSink,
+  SegmentStart,
   SegmentWindow,
   StoredFrame,
   WalState,

@@ -37,8 +37,7 @@ export interface LineOptions<T> {
 export function line<T>(parts: LineOptions<T>): OperatorFunction<T, Commit> {
   const { recovered, scheduler, settled$, barriers$, background$ } = parts;
   const { codec, isCommit, durability, maxRecordBytes, maxSegmentBytes } = parts.options;
-  const { logId, lastLsn, segmentBytes, segments } = recovered;
-  const { sequence, firstLsn } = segments.at(-1) ?? { sequence: 0, firstLsn: 1 };
+  const { logId, lastLsn, from } = recovered;
 
   return (values$) => {
     const batches$ = values$.pipe(
@@ -51,7 +50,7 @@ export function line<T>(parts: LineOptions<T>): OperatorFunction<T, Commit> {
       tap(parts.onBatch),
     );
     return batches$.pipe(
-      rotate({ maxSegmentBytes, from: { sequence, firstLsn, lastLsn, bytes: segmentBytes } }),
+      rotate({ maxSegmentBytes, from }),
       tap(parts.onWindow),
       commit({ ...recovered, mode: durability.mode, scheduler }),
     );

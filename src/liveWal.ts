@@ -25,6 +25,7 @@ import {
 } from './errors';
 import { CHECKPOINT_FILE, encodeCheckpointFile } from './format/checkpoint';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
+import { asIoError } from './ioError';
 import { line } from './line';
 import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
 import { deserialize } from './operators/deserialize';
@@ -88,11 +89,15 @@ export class LiveWal<T> implements Wal<T> {
   #handedBytes = 0;
   /** What became of the value that is being appended. */
   #verdict: number | WalError | undefined;
+  /** Within `append`, whose caller will hear what becomes of it. */
+  #appending = false;
   #asked: Checkpoint | undefined;
   #saved: Checkpoint | undefined;
   #failure: { readonly cause: unknown } | undefined;
   #sourceError: { readonly error: unknown } | undefined;
   #closing = false;
+  /** While the failure is told: a close that comes from one who hears of it waits until all have. */
+  #stopping = false;
   #released = false;
 
   constructor(store: SegmentStore, unlock: Unlock, recovered: Recovered, options: CheckedOptions<T>) {
@@ -109,8 +114,9 @@ export class LiveWal<T> implements Wal<T> {
     this.#handedLsn = recovered.lastLsn;
     this.#asked = recovered.checkpoint;
     this.#saved = recovered.checkpoint;
-    this.#queue = new AckQueue(recovered.lastLsn);
     this.#outputs = new Outputs(recovered.lastLsn);
+    const ack = (lsn: number): Ack => ({ lsn, durable: lsn <= this.#durableLsn });
+    this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks);
     this.#run(recovered);
     options.shutdown$?.pipe(takeUntil(this.#ended$.pipe(catchError(() => [undefined])))).subscribe({
       next: () => {
@@ -118,6 +124,9 @@ export class LiveWal<T> implements Wal<T> {
       },
       error: (error: unknown) => {
         this.error(error);
+      },
+      complete: () => {
+        this.complete();
       },
     });
   }
@@ -156,8 +165,11 @@ export class LiveWal<T> implements Wal<T> {
         }),
         checkpoint({
           save: (asked) => saveCheckpoint(this.#store, asked, this.#logId),
-          remove: ({ sequence }) => this.#store.remove(segmentName(sequence)),
-          syncDir: () => this.#store.syncDir(),
+          remove: ({ sequence }) => {
+            const name = segmentName(sequence);
+            return this.#store.remove(name).pipe(asIoError('Removing', name));
+          },
+          syncDir: () => this.#store.syncDir().pipe(asIoError('Syncing', this.dir)),
           segments: this.#segments,
         }),
       )
@@ -177,17 +189,14 @@ export class LiveWal<T> implements Wal<T> {
   // In.
 
   append(value: T): Observable<Ack> {
+    const outer = this.#appending;
+    this.#appending = true;
     const verdict = this.#take(value);
+    this.#appending = outer;
     if (typeof verdict !== 'number') return throwError(() => verdict);
     return new Observable<Ack>((subscriber) => {
-      if (verdict <= this.#queue.released) {
-        subscriber.next(this.#ack(verdict));
-        subscriber.complete();
-      } else if (this.#failure) {
-        subscriber.error(this.#poisoned(verdict));
-      } else {
-        this.#queue.wait(verdict, subscriber);
-      }
+      if (this.#failure && !this.#queue.isReleased(verdict)) subscriber.error(this.#poisoned(verdict));
+      else this.#queue.wait(verdict, subscriber);
     });
   }
 
@@ -210,7 +219,7 @@ export class LiveWal<T> implements Wal<T> {
     if (this.#closing) return;
     this.#closing = true;
     if (this.#failure) {
-      this.#release();
+      if (!this.#stopping) this.#release();
     } else {
       this.#outputs.state.next('closing');
       this.#shutdown$.next();
@@ -219,14 +228,14 @@ export class LiveWal<T> implements Wal<T> {
 
   /** Sends a value down the line. @returns its LSN, or why it has none. */
   #take(value: T): number | WalError {
-    const verdict = this.#refusal() ?? this.#send(value);
+    const verdict = this.#refusal('append') ?? this.#send(value);
     if (typeof verdict !== 'number') this.#outputs.rejected.next({ value, error: verdict });
     return verdict;
   }
 
-  #refusal(): WalError | undefined {
+  #refusal(call: string): WalError | undefined {
     if (this.#failure) return new WalPoisonedError(this.#failure.cause, 'not written');
-    return this.#closing ? new WalClosedError('append') : undefined;
+    return this.#closing ? new WalClosedError(call) : undefined;
   }
 
   /** What the line does with a value it does before `next` returns. A value may append another one on its way: each gets its own verdict. */
@@ -236,7 +245,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#source.next(value);
     const verdict = this.#verdict as number | WalError | undefined;
     this.#verdict = outer;
-    return verdict ?? this.#refusal() ?? new WalClosedError('append');
+    return verdict ?? this.#refusal('append') ?? new WalClosedError('append');
   }
 
   #admits({ bytes }: Payload): boolean {
@@ -276,12 +285,9 @@ export class LiveWal<T> implements Wal<T> {
     return this.#outputs.rejected$;
   }
 
-  #ack(lsn: number): Ack {
-    return { lsn, durable: lsn <= this.#durableLsn };
-  }
-
   #onCommit(done: Commit): void {
     // All state before anyone hears of it.
+    const before = this.#durableLsn;
     if (done.durable) this.#durableLsn = done.lastLsn;
     this.#ackedLsn = done.lastLsn;
     const isBatch = done.records > 0 || done.reason !== 'close';
@@ -290,20 +296,17 @@ export class LiveWal<T> implements Wal<T> {
       this.#handedBytes = 0;
     }
     if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#outputs.commits.next(done);
-    if (this.#durableLsn > this.#outputs.durable.value) this.#outputs.durable.next(this.#durableLsn);
+    if (this.#durableLsn > before) this.#outputs.durable.next(this.#durableLsn);
     for (const barrier of done.barriers) this.#turns.resolve(barrier, done);
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
-    this.#queue.release(this.#ackedLsn, (lsn) => this.#ack(lsn), this.#outputs.acks);
+    this.#queue.release(this.#ackedLsn);
   }
 
-  #onCheckpoint({ checkpoint: asked, error }: CheckpointOutcome): void {
-    if (error === undefined) {
-      this.#saved = asked;
-      this.#checkpoints.resolve(asked, asked);
-    } else {
-      this.#checkpoints.reject(asked, new WalIoError('Saving', CHECKPOINT_FILE, error));
-    }
+  #onCheckpoint({ checkpoint: asked, saved, error }: CheckpointOutcome): void {
+    if (saved) this.#saved = asked;
+    if (error === undefined) this.#checkpoints.resolve(asked, asked);
+    else this.#checkpoints.reject(asked, error);
   }
 
   // Calls that take their turn in the queue.
@@ -335,7 +338,7 @@ export class LiveWal<T> implements Wal<T> {
       epoch,
       ...(mark.transactionId === undefined ? {} : { transactionId: integer('transactionId', mark.transactionId, 0) }),
     };
-    const refusal = this.#refusal();
+    const refusal = this.#refusal('checkpoint');
     if (refusal) throw refusal;
     this.#asked = asked;
     const outcome = this.#checkpoints.wait(asked);
@@ -345,7 +348,7 @@ export class LiveWal<T> implements Wal<T> {
 
   /** Puts a barrier behind everything appended so far. */
   #bar(barrier: Barrier): Promise<Commit> {
-    const refusal = this.#refusal();
+    const refusal = this.#refusal(barrier.kind);
     if (refusal) return Promise.reject(refusal);
     const turn = this.#turns.wait(barrier);
     this.#barriers$.next(barrier);
@@ -354,7 +357,8 @@ export class LiveWal<T> implements Wal<T> {
 
   startBackgroundSync(): boolean {
     const { mode } = this.durability;
-    if ((mode !== 'batch' && mode !== 'adaptive') || this.#background$.value || this.#refusal()) return false;
+    if ((mode !== 'batch' && mode !== 'adaptive') || this.#background$.value || this.#refusal('startBackgroundSync'))
+      return false;
     this.#background$.next(true);
     return true;
   }
@@ -369,7 +373,7 @@ export class LiveWal<T> implements Wal<T> {
   read(options: ReadOptions = {}): Observable<Entry<T>> {
     checkReadOptions(options);
     return defer(() => {
-      if (this.#outputs.state.value === 'closed') return throwError(() => new WalClosedError('read'));
+      if (this.#released && !this.#failure) return throwError(() => new WalClosedError('read'));
       const until = Math.min(this.#durableLsn, options.until ?? Infinity);
       let lastLsn = options.after ?? 0;
       return readFrames(this.#store, {
@@ -454,12 +458,14 @@ export class LiveWal<T> implements Wal<T> {
   #poison(cause: unknown): void {
     this.#failure = { cause };
     const error = new WalPoisonedError(cause, 'unknown');
-    const heard = this.#outputs.isHeard || this.#queue.isWaiting || this.#turns.size > 0;
+    const heard = this.#appending || this.#outputs.isHeard || this.#queue.isWaiting || this.#turns.size > 0;
+    this.#stopping = true;
     this.#outputs.poison(error);
     this.#queue.fail((lsn) => this.#poisoned(lsn));
     this.#turns.rejectAll(error);
     this.#checkpoints.rejectAll(error);
     this.#settled$.complete();
+    this.#stopping = false;
     if (this.#closing) this.#release();
     if (!heard) reportUnhandled(error);
   }
@@ -491,5 +497,8 @@ export class LiveWal<T> implements Wal<T> {
 
 /** Writes `checkpoint.meta`, whole or not at all. */
 function saveCheckpoint(store: SegmentStore, asked: Checkpoint, logId: Uint8Array): Observable<never> {
-  return replaceFile(store, CHECKPOINT_FILE, (file) => file.write([encodeCheckpointFile(asked, logId)], 0));
+  const content = encodeCheckpointFile(asked, logId);
+  return replaceFile(store, CHECKPOINT_FILE, (file) => file.write([content], 0)).pipe(
+    asIoError('Saving', CHECKPOINT_FILE),
+  );
 }

@@ -3,6 +3,7 @@ import {
   concat,
   concatMap,
   defer,
+  from,
   ignoreElements,
   lastValueFrom,
   map,
@@ -15,6 +16,7 @@ import { recover } from './recover';
 import { nodeStore } from './store/nodeStore';
 import type { SegmentStore } from './store/segmentStore';
 import { LiveWal } from './liveWal';
+import { toTheEnd } from './toTheEnd';
 import type { Wal } from './wal';
 import type { WalRecord } from './walRecord';
 
@@ -61,5 +63,6 @@ export function recoverWal<T = WalRecord>(store: SegmentStore, options: WalOptio
         }),
       ),
     ),
+    toTheEnd((unwanted) => from(unwanted.close())),
   );
 }

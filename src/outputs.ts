@@ -1,4 +1,4 @@
-import { BehaviorSubject, Subject, throwError, type Observable } from 'rxjs';
+import { ReplaySubject, Subject, throwError, type Observable } from 'rxjs';
 import type { Ack, Commit, Rejection, WalState } from './types';
 
 /** What a log says: the subjects behind its public streams. */
@@ -6,20 +6,23 @@ export class Outputs<T> {
   /* eslint-disable rxjs-x/no-exposed-subjects -- the log's own ends; what it shows the world stands below */
   readonly acks = new Subject<Ack>();
   readonly commits = new Subject<Commit>();
-  readonly durable: BehaviorSubject<number>;
-  readonly state = new BehaviorSubject<WalState>('open');
   readonly rejected = new Subject<Rejection<T>>();
+  /** These two tell their last value to a late subscriber, also when they have ended: a BehaviorSubject would not. */
+  readonly durable = new ReplaySubject<number>(1);
+  readonly state = new ReplaySubject<WalState>(1);
   /* eslint-enable rxjs-x/no-exposed-subjects */
 
   readonly acks$: Observable<Ack> = this.acks.asObservable();
   readonly commits$: Observable<Commit> = this.commits.asObservable();
-  readonly durable$: Observable<number>;
-  readonly state$: Observable<WalState> = this.state.asObservable();
   readonly rejected$: Observable<Rejection<T>> = this.rejected.asObservable();
+  readonly durable$: Observable<number> = this.durable.asObservable();
+  readonly state$: Observable<WalState> = this.state.asObservable();
+
+  #poisoned = false;
 
   constructor(durableLsn: number) {
-    this.durable = new BehaviorSubject(durableLsn);
-    this.durable$ = this.durable.asObservable();
+    this.durable.next(durableLsn);
+    this.state.next('open');
   }
 
   /** Whether anybody would hear that the log stops. */
@@ -29,13 +32,14 @@ export class Outputs<T> {
 
   /** The log stops. */
   poison(error: Error): void {
+    this.#poisoned = true;
     this.state.next('poisoned');
     for (const output of [this.acks, this.commits, this.durable]) output.error(error);
   }
 
   /** The log is closed; `sourceError` is what its events failed with. After {@link poison} only the rest ends. */
   end(sourceError: { readonly error: unknown } | undefined): void {
-    if (this.state.value !== 'poisoned') this.state.next('closed');
+    if (!this.#poisoned) this.state.next('closed');
     this.state.complete();
     this.rejected.complete();
     const heard = this.acks.observed;

@@ -105,7 +105,7 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
               takeWhile(({ lsn }) => lsn < until, true),
               catchError((error: unknown) => {
                 if (next || end !== 'torn' || !(error instanceof WalCorruptError)) return throwError(() => error);
-                return examineTail(file, error, { logId, size, maxRecordBytes }).pipe(concatMap(() => EMPTY));
+                return examineTail(file, error, { logId, size }).pipe(concatMap(() => EMPTY));
               }),
             );
             const whole = defer(() => {

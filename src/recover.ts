@@ -20,13 +20,14 @@ import { WalCorruptError } from './errors';
 import { HEADER_BYTES, LOG_ID_BYTES, encodeHeader } from './format/header';
 import { asIoError } from './ioError';
 import { wholeBelow } from './operators/checkpoint';
-import { readChunks, segmentFrames, withFile } from './segmentFrames';
+import { readChunks } from './readChunks';
+import { segmentFrames, withFile } from './segmentFrames';
 import { replaceFile } from './store/replaceFile';
 import { TEMPORARY_SUFFIX, segmentName, type SegmentStore } from './store/segmentStore';
 import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
 import { survey, type Survey } from './survey';
 import { examineTail } from './tail';
-import type { Checkpoint, Recovery, SegmentInfo, SegmentSink } from './types';
+import type { Checkpoint, Recovery, SegmentInfo, SegmentSink, SegmentStart } from './types';
 
 export interface RecoverOptions extends SegmentWriterOptions {
   /** Largest payload the log may hold, in bytes. */
@@ -42,8 +43,8 @@ export interface Recovered {
   readonly segments: readonly SegmentInfo[];
   /** Where the next batch goes. */
   readonly segment: SegmentSink;
-  /** Bytes that segment has. */
-  readonly segmentBytes: number;
+  /** That segment, for `rotate`. */
+  readonly from: SegmentStart;
   /** Makes the next one. */
   readonly createSegment: (segment: SegmentInfo) => Observable<SegmentSink>;
   /** The last LSN in the log; everything up to it is durable. */
@@ -234,7 +235,7 @@ function scan(log: Log, { sequence, firstLsn }: SegmentInfo, ending: 'tail' | 'w
           map(() => upTo(sealedAt !== undefined, 0)),
           catchError((error: unknown) => {
             if (ending === 'whole' || !(error instanceof WalCorruptError)) return throwError(() => error);
-            return examineTail(file, error, { logId, size, maxRecordBytes }).pipe(map((torn) => upTo(false, torn)));
+            return examineTail(file, error, { logId, size }).pipe(map((torn) => upTo(false, torn)));
           }),
         );
       }),
@@ -300,7 +301,7 @@ function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Obse
     logId,
     segments: kept,
     segment,
-    segmentBytes: ending.end,
+    from: { sequence: segment.sequence, firstLsn: ending.firstLsn, lastLsn: ending.lastLsn, bytes: ending.end },
     createSegment: (next) => SegmentWriter.create(store, next.sequence, { firstLsn: next.firstLsn, logId }, options),
     lastLsn: ending.lastLsn,
     markedLsn,

@@ -6,30 +6,21 @@ import {
   finalize,
   from,
   ignoreElements,
+  map,
   mergeMap,
-  range,
   throwError,
   type Observable,
 } from 'rxjs';
+import { WalCorruptError, WalRecordError } from './errors';
+import { crcStart } from './format/frame';
 import { HEADER_BYTES } from './format/header';
 import { unframe } from './operators/unframe';
 import { verify } from './operators/verify';
+import { readChunks } from './readChunks';
 import type { SegmentFile, SegmentStore } from './store/segmentStore';
+
 import type { StoredFrame } from './types';
-
-/** Bytes asked of the disk at a time. */
-const CHUNK_BYTES = 1024 * 1024;
-
-/** Bytes `[from, to)` of a file, a chunk at a time; the next is read when the last has been dealt with. */
-export function readChunks(file: SegmentFile, from: number, to: number): Observable<Uint8Array> {
-  const chunks = Math.ceil(Math.max(0, to - from) / CHUNK_BYTES);
-  return range(0, chunks).pipe(
-    concatMap((index) => {
-      const at = from + index * CHUNK_BYTES;
-      return file.read(at, Math.min(CHUNK_BYTES, to - at));
-    }),
-  );
-}
+import { wholeFrame } from './wholeFrame';
 
 export interface SegmentFramesOptions {
   readonly logId: Uint8Array;
@@ -40,12 +31,35 @@ export interface SegmentFramesOptions {
   readonly size: number;
 }
 
-/** The frames of one segment, each checked; a `WalCorruptError` at the first that is not valid. */
+/**
+ * The frames of one segment, each checked. Fails with `WalCorruptError` at the first that is not valid, and with `WalRecordError` at a
+ * record above `maxRecordBytes`.
+ */
 export function segmentFrames(file: SegmentFile, options: SegmentFramesOptions): Observable<StoredFrame> {
   const { name } = file;
   return readChunks(file, HEADER_BYTES, options.size).pipe(
     unframe({ ...options, file: name }),
     verify({ ...options, file: name }),
+    catchError((error: unknown) =>
+      error instanceof WalCorruptError ? judge(file, error, options) : throwError(() => error),
+    ),
+  );
+}
+
+/** A record that is whole and only larger than this opening allows is no damage. */
+function judge(
+  file: SegmentFile,
+  invalid: WalCorruptError,
+  { logId, size, maxRecordBytes }: SegmentFramesOptions,
+): Observable<never> {
+  return wholeFrame(file, invalid.offset, size, crcStart(logId)).pipe(
+    map((whole) => {
+      if (whole?.kind !== 'record' || whole.payloadBytes <= maxRecordBytes) throw invalid;
+      throw new WalRecordError(
+        `${invalid.file} holds a record of ${whole.payloadBytes} bytes (LSN ${whole.lsn}) and maxRecordBytes is ` +
+          `${maxRecordBytes}: open it with a larger maxRecordBytes`,
+      );
+    }),
   );
 }
 

@@ -1,24 +1,14 @@
-import { concatMap, map, of, reduce, type Observable } from 'rxjs';
-import { WalCorruptError, WalRecordError } from './errors';
-import {
-  FRAME_HEAD_BYTES,
-  FRAME_OVERHEAD_BYTES,
-  claimedPayloadBytes,
-  crcStart,
-  frameKind,
-  frameLsn,
-  isSealed,
-} from './format/frame';
-import { crc32 } from './format/crc';
-import { readUint32 } from './format/integers';
-import { readChunks } from './segmentFrames';
+import { concatMap, map, reduce, type Observable } from 'rxjs';
+import { WalCorruptError } from './errors';
+import { FRAME_OVERHEAD_BYTES, crcStart, frameLsn, isSealed } from './format/frame';
+import { readChunks } from './readChunks';
 import type { SegmentFile } from './store/segmentStore';
+import { wholeFrame } from './wholeFrame';
 
 export interface ExamineTailOptions {
   readonly logId: Uint8Array;
   /** Size of the file. */
   readonly size: number;
-  readonly maxRecordBytes: number;
 }
 
 /** The word of every mark: kind 1, no payload. What a search for proof looks for. */
@@ -32,8 +22,7 @@ const MARK_WORD = Buffer.of(0, 0, 0, 0x40);
  * that is whole and in its place and only the wrong one: no torn write makes that.
  *
  * @param invalid where the first invalid frame stands, and which LSN was expected.
- * @returns how many bytes the torn tail has, up to its last byte that is not zero. Fails with `WalCorruptError` for damage, and with
- *   `WalRecordError` for a valid record that is only larger than `maxRecordBytes`.
+ * @returns how many bytes the torn tail has, up to its last byte that is not zero. Fails with `WalCorruptError` for damage.
  */
 export function examineTail(
   file: SegmentFile,
@@ -44,14 +33,8 @@ export function examineTail(
   return readChunks(file, invalid.offset, options.size).pipe(
     reduce((search, chunk) => search.next(chunk), new TailSearch(invalid, crcFrom)),
     concatMap((search) =>
-      isWhole(file, invalid.offset, options.size, crcFrom).pipe(
+      wholeFrame(file, invalid.offset, options.size, crcFrom).pipe(
         map((whole) => {
-          if (whole && whole.payloadBytes > options.maxRecordBytes) {
-            throw new WalRecordError(
-              `${invalid.file} holds a record of ${whole.payloadBytes} bytes (LSN ${whole.lsn}) and maxRecordBytes is ` +
-                `${options.maxRecordBytes}: open it with a larger maxRecordBytes`,
-            );
-          }
           if (whole) throw invalid;
           if (search.proof !== undefined) {
             throw new WalCorruptError({
@@ -100,30 +83,4 @@ class TailSearch {
     this.#overlap = bytes.subarray(Math.max(0, bytes.length - (FRAME_OVERHEAD_BYTES - 1)));
     return this;
   }
-}
-
-/** Whether the frame at `offset` is whole by its own checksum, whatever it says. Reads it in pieces: its length is not to be trusted yet. */
-function isWhole(
-  file: SegmentFile,
-  offset: number,
-  size: number,
-  crcFrom: number,
-): Observable<{ readonly lsn: number; readonly payloadBytes: number } | undefined> {
-  if (size - offset < FRAME_OVERHEAD_BYTES) return of(undefined);
-  return file.read(offset, FRAME_HEAD_BYTES).pipe(
-    concatMap((head) => {
-      if (head.length < FRAME_HEAD_BYTES) return of(undefined);
-      const payloadBytes = claimedPayloadBytes(head, 0);
-      const crcAt = offset + FRAME_HEAD_BYTES + payloadBytes;
-      if (crcAt + 4 > size) return of(undefined);
-      const claimed = { lsn: frameLsn(head, 0), payloadBytes, kind: frameKind(head, 0) };
-      return readChunks(file, offset, crcAt).pipe(
-        reduce((crc, chunk) => crc32(chunk, crc), crcFrom),
-        concatMap((crc) =>
-          file.read(crcAt, 4).pipe(map((stored) => stored.length === 4 && readUint32(stored, 0) === crc)),
-        ),
-        map((whole) => (whole ? claimed : undefined)),
-      );
-    }),
-  );
 }

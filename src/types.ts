@@ -153,6 +153,14 @@ export interface SegmentInfo {
   readonly firstLsn: number;
 }
 
+/** A segment that is written already, to some place. */
+export interface SegmentStart extends SegmentInfo {
+  /** The last LSN in it; `firstLsn - 1` where it holds no record. */
+  readonly lastLsn: number;
+  /** Bytes it has. */
+  readonly bytes: number;
+}
+
 /** One batch, done: what one fsync (in `nosync` mode: one write) made of it. */
 export interface Commit {
   /** First LSN that this commit made durable (`nosync`: wrote). `lastLsn + 1` where it moved nothing. */

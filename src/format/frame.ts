@@ -9,6 +9,9 @@ export const FRAME_OVERHEAD_BYTES = 16;
 /** The largest payload a word can name: 30 bits. */
 export const MAX_PAYLOAD_BYTES = 0x3fff_ffff;
 
+/** The largest payload of a mark (which has none) or a checkpoint (three small numbers): no room for a length that lies. */
+export const MAX_CHECKPOINT_BYTES = 1024;
+
 const CRC_BYTES = 4;
 const KINDS = ['record', 'mark', 'checkpoint'] as const satisfies readonly FrameKind[];
 const KIND_BITS: Readonly<Record<FrameKind, number>> = { record: 0, mark: 1, checkpoint: 2 };

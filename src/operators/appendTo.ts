@@ -1,5 +1,6 @@
-import { Observable, type OperatorFunction } from 'rxjs';
+import { Observable, defer, type OperatorFunction } from 'rxjs';
 import type { Ack, Entry } from '../types';
+import { whileWanted } from '../whileWanted';
 
 /**
  * Appends each value to a log, and emits it again once it is acknowledged, with its LSN. Order is kept.
@@ -28,28 +29,26 @@ export function appendTo<T>(wal: { append(value: T): Observable<Ack> }): Operato
       const fail = (error: unknown): void => {
         subscriber.error(error);
       };
-      subscriber.add(
-        source.subscribe({
-          next: (value) => {
-            pending += 1;
-            // eslint-disable-next-line rxjs-x/no-nested-subscribe -- see above: no stock operator keeps this flat
-            wal.append(value).subscribe({
-              next: ({ lsn }) => {
-                subscriber.next({ lsn, value });
-              },
-              error: fail,
-              complete: () => {
-                pending -= 1;
-                finish();
-              },
-            });
-          },
-          error: fail,
-          complete: () => {
-            ended = true;
-            finish();
-          },
-        }),
-      );
+      source.pipe(whileWanted(subscriber)).subscribe({
+        next: (value) => {
+          pending += 1;
+          // eslint-disable-next-line rxjs-x/no-nested-subscribe -- see above: no stock operator keeps this flat
+          defer(() => wal.append(value)).subscribe({
+            next: ({ lsn }) => {
+              subscriber.next({ lsn, value });
+            },
+            error: fail,
+            complete: () => {
+              pending -= 1;
+              finish();
+            },
+          });
+        },
+        error: fail,
+        complete: () => {
+          ended = true;
+          finish();
+        },
+      });
     });
 }

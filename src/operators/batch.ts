@@ -1,5 +1,6 @@
 import { Observable, asyncScheduler, type OperatorFunction, type SchedulerLike, type Subscription } from 'rxjs';
 import type { Barrier, Batch, BatchReason, Durability, Frame } from '../types';
+import { whileWanted } from '../whileWanted';
 
 export interface BatchOptions {
   /** When a batch ends. Default `{ mode: 'sync' }`. */
@@ -70,7 +71,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
         while (!busy && !subscriber.closed) {
           const next = gathering.take();
           if (next === undefined) break;
-          stopClock();
+          if (gathering.count === 0) stopClock();
           busy = settled$ !== undefined;
           clock.left();
           subscriber.next(next);
@@ -86,7 +87,8 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
       };
 
       const startClock = (): void => {
-        if (tick || !background || ended || gathering.due !== undefined || gathering.count === 0) return;
+        if (tick || !background || ended || subscriber.closed || gathering.due !== undefined || gathering.count === 0)
+          return;
         // While a commit is in flight the cadence is not known yet; it is when the commit returns.
         if (clock.reason === undefined || (busy && clock.reason === 'cadence')) return;
         const { reason } = clock;
@@ -114,6 +116,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
       };
 
       const end = (finish: () => void): void => {
+        if (subscriber.closed) return;
         stopClock();
         ended = finish;
         if (gathering.count > 0) gathering.due = 'close';
@@ -130,6 +133,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
         barriers$?.subscribe({
           next: (barrier) => {
             gathering.bar(barrier);
+            if (gathering.count === 0) stopClock();
             release();
           },
           error: fail,
@@ -145,41 +149,39 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
           error: fail,
         }),
       );
-      subscriber.add(
-        source.subscribe({
-          next: (frame) => {
-            gathering.add(frame);
-            switch (durability.mode) {
-              case 'sync':
-                if (frame.commit) {
-                  gathering.closeAtLast();
-                  due('commit');
-                }
-                break;
-              case 'batch':
-                if (gathering.count >= durability.maxRecords) due('count');
-                else startClock();
-                break;
-              case 'adaptive':
-                startClock();
-                break;
-              case 'nosync':
+      source.pipe(whileWanted(subscriber)).subscribe({
+        next: (frame) => {
+          gathering.add(frame);
+          switch (durability.mode) {
+            case 'sync':
+              if (frame.commit) {
+                gathering.closeAtLast();
                 due('commit');
-                break;
-            }
-          },
-          error: (error: unknown) => {
-            end(() => {
-              fail(error);
-            });
-          },
-          complete: () => {
-            end(() => {
-              subscriber.complete();
-            });
-          },
-        }),
-      );
+              }
+              break;
+            case 'batch':
+              if (gathering.count >= durability.maxRecords) due('count');
+              else startClock();
+              break;
+            case 'adaptive':
+              startClock();
+              break;
+            case 'nosync':
+              due('commit');
+              break;
+          }
+        },
+        error: (error: unknown) => {
+          end(() => {
+            fail(error);
+          });
+        },
+        complete: () => {
+          end(() => {
+            subscriber.complete();
+          });
+        },
+      });
     });
 }
 

@@ -28,6 +28,8 @@ export interface CheckpointOptions {
 /** What became of one checkpoint. */
 export interface CheckpointOutcome {
   readonly checkpoint: Checkpoint;
+  /** Whether it is saved: then it holds, whatever became of the removal. */
+  readonly saved: boolean;
   /** Segments removed. */
   readonly removed: number;
   /** Why it is not saved, or why a segment is still there. The log goes on; the next checkpoint does the rest. */
@@ -65,9 +67,10 @@ function carryOut(
   { save, remove, syncDir, segments }: CheckpointOptions,
 ): Observable<CheckpointOutcome> {
   return defer(() => {
+    let saved = false;
     let removed = 0;
     const removeOldest = (oldest: SegmentInfo): Observable<never> =>
-      remove(oldest).pipe(
+      defer(() => remove(oldest)).pipe(
         ignoreElements(),
         tap({
           complete: () => {
@@ -77,13 +80,14 @@ function carryOut(
         }),
       );
     return concat(
-      save(checkpoint).pipe(ignoreElements()),
+      defer(() => save(checkpoint)).pipe(ignoreElements()),
       defer(() => {
+        saved = true;
         const below = wholeBelow(checkpoint.lsn, segment, segments);
         return below.length === 0 ? of() : concat(...below.map(removeOldest), syncDir().pipe(ignoreElements()));
       }),
-      defer(() => of({ checkpoint, removed, error: undefined })),
-    ).pipe(catchError((error: unknown) => of({ checkpoint, removed, error })));
+      defer(() => of({ checkpoint, saved, removed, error: undefined })),
+    ).pipe(catchError((error: unknown) => of({ checkpoint, saved, removed, error })));
   });
 }
 

@@ -8,7 +8,9 @@ import {
   ignoreElements,
   map,
   mergeMap,
+  observeOn,
   of,
+  queueScheduler,
   tap,
   throwError,
   type Observable,
@@ -38,7 +40,7 @@ export interface CommitOptions {
 }
 
 /** What the one queue does, one after the other. */
-type Step = { readonly batch: Batch } | { readonly window: SegmentWindow } | 'close';
+type Step = { readonly batch: Batch } | { readonly window: SegmentWindow } | { readonly error: unknown } | 'close';
 
 const NO_PAYLOAD = new Uint8Array(0);
 
@@ -70,7 +72,11 @@ export function commit(options: CommitOptions): OperatorFunction<SegmentWindow, 
         // Synchronously, before the queue: see `rotate`.
         mergeMap((window) => concat(of({ window }), window.batches$.pipe(map((batch) => ({ batch }))))),
         endWith('close' as const),
-        concatMap((step: Step) => line.run(step)),
+        // A source that fails takes its turn too: what it let out before is not dropped.
+        catchError((error: unknown) => of({ error })),
+        // A step that takes no time would start the one behind it from within its own end, and that one the next: a stack as deep
+        // as the queue is long (ReactiveX/rxjs#7334). The queue scheduler makes a loop of it.
+        concatMap((step: Step) => line.run(step).pipe(observeOn(queueScheduler))),
         catchError((error: unknown) => line.abandon(error)),
       );
     });
@@ -100,6 +106,7 @@ class CommitLine {
   run(step: Step): Observable<Commit> {
     if (step === 'close') return this.#close();
     if ('window' in step) return this.#turn(step.window);
+    if ('error' in step) return throwError(() => step.error);
     return this.#write(step.batch);
   }
 

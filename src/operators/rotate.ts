@@ -1,23 +1,20 @@
 import { Observable, Subject, type OperatorFunction } from 'rxjs';
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES } from '../format/header';
-import type { Batch, SegmentWindow } from '../types';
+import type { Batch, SegmentStart, SegmentWindow } from '../types';
+import { inTurn } from '../inTurn';
+import { whileWanted } from '../whileWanted';
 
 export interface RotateOptions {
   /** A segment ends with the batch that takes it to this size, in bytes. Default 64 MiB. */
   readonly maxSegmentBytes?: number;
   /** The segment to go on with. Default: the first one of a new log. */
-  readonly from?: {
-    readonly sequence: number;
-    readonly firstLsn: number;
-    /** The last LSN in it; `firstLsn - 1` where it holds no record. */
-    readonly lastLsn: number;
-    /** Bytes it has. */
-    readonly bytes: number;
-  };
+  readonly from?: SegmentStart;
 }
 
 const DEFAULT_MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
+/** What the frame of a checkpoint takes, about: its payload is CBOR of three small numbers. */
+const CHECKPOINT_FRAME_BYTES = 64;
 
 /**
  * Cuts the stream of batches into segments: one window, one file.
@@ -50,6 +47,9 @@ export function rotate(options: RotateOptions = {}): OperatorFunction<Batch, Seg
       };
       let batches$ = new Subject<Batch>();
 
+      // A batch may be pushed in while another is on its way out.
+      const take = inTurn();
+
       const open = (): void => {
         subscriber.next({ sequence, firstLsn, batches$: batches$.asObservable() });
       };
@@ -62,29 +62,41 @@ export function rotate(options: RotateOptions = {}): OperatorFunction<Batch, Seg
         full.complete();
         open();
       };
+      const pass = (batch: Batch): void => {
+        lastLsn = batch.frames.at(-1)?.lsn ?? lastLsn;
+        bytes += writtenBytes(batch);
+        const asked = batch.barriers.some(({ kind }) => kind === 'rotate');
+        const ends = lastLsn >= firstLsn && (asked || bytes >= maxSegmentBytes);
+        batches$.next(batch);
+        if (ends) turn();
+      };
 
       open();
-      subscriber.add(
-        source.subscribe({
-          next: (batch) => {
-            const last = batch.frames.at(-1);
-            if (last) lastLsn = last.lsn;
-            // Commit may put a mark before the frames.
-            bytes += batch.bytes + FRAME_OVERHEAD_BYTES;
-            const asked = batch.barriers.some(({ kind }) => kind === 'rotate');
-            const ends = lastLsn >= firstLsn && (asked || bytes >= maxSegmentBytes);
-            batches$.next(batch);
-            if (ends) turn();
-          },
-          error: (error: unknown) => {
+      source.pipe(whileWanted(subscriber)).subscribe({
+        next: (batch) => {
+          take(() => {
+            pass(batch);
+          });
+        },
+        error: (error: unknown) => {
+          take(() => {
             batches$.error(error);
             subscriber.error(error);
-          },
-          complete: () => {
+          });
+        },
+        complete: () => {
+          if (subscriber.closed) return;
+          take(() => {
             batches$.complete();
             subscriber.complete();
-          },
-        }),
-      );
+          });
+        },
+      });
     });
+}
+
+/** What a batch takes in its segment at the most: commit may put a mark before the frames. */
+function writtenBytes({ bytes, barriers }: Batch): number {
+  const checkpoints = barriers.filter(({ kind }) => kind === 'checkpoint').length;
+  return bytes === 0 && checkpoints === 0 ? 0 : bytes + FRAME_OVERHEAD_BYTES + checkpoints * CHECKPOINT_FRAME_BYTES;
 }

@@ -35,10 +35,14 @@ export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T, 
 
   const encode = (value: T): Payload | undefined => {
     let payload: Payload;
+    // Before the codec, which may use its memory again if the callback appends.
+    let step = 'isCommit threw';
     try {
-      payload = { bytes: codec.encode(value), commit: isCommit === undefined || isCommit(value) };
+      const commit = isCommit === undefined || isCommit(value);
+      step = 'The value cannot be encoded';
+      payload = { bytes: codec.encode(value), commit };
     } catch (cause) {
-      onRejected({ value, error: refusal(cause) });
+      onRejected({ value, error: refusal(step, cause) });
       return undefined;
     }
     if (payload.bytes.length > maxRecordBytes) {
@@ -59,10 +63,10 @@ function rethrow({ error }: Rejection<unknown>): never {
   throw error;
 }
 
-function refusal(cause: unknown): WalRecordError {
+function refusal(step: string, cause: unknown): WalRecordError {
   if (cause instanceof WalRecordError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new WalRecordError(`The value cannot be encoded: ${why}`, { cause });
+  return new WalRecordError(`${step}: ${why}`, { cause });
 }
 
 function tooLarge(bytes: number, limit: number): WalRecordError {

@@ -9,7 +9,10 @@ import {
   frameLsn,
 } from '../format/frame';
 import { HEADER_BYTES } from '../format/header';
-import type { StoredFrame } from '../types';
+import { MAX_CHECKPOINT_BYTES } from '../format/frame';
+import type { FrameKind, StoredFrame } from '../types';
+import { inTurn } from '../inTurn';
+import { whileWanted } from '../whileWanted';
 
 export interface UnframeOptions {
   /** Name of the file, for errors. */
@@ -20,7 +23,7 @@ export interface UnframeOptions {
   readonly size?: number;
   /** The last LSN before these bytes, for errors. Default 0. */
   readonly after?: number;
-  /** Largest payload accepted, in bytes. Default: what a frame can hold. */
+  /** Largest payload of a record accepted, in bytes. Default: what a frame can hold. */
   readonly maxRecordBytes?: number;
 }
 
@@ -46,6 +49,9 @@ export function unframe(options: UnframeOptions = {}): OperatorFunction<Uint8Arr
       let lastLsn = options.after ?? 0;
       let zeros = false;
 
+      // A chunk may be pushed in while a frame is on its way out.
+      const inOrder = inTurn();
+
       const refuse = (reason: string): void => {
         subscriber.error(new WalCorruptError({ file, offset: rest.offset, lsn: lastLsn + 1, reason }));
       };
@@ -64,11 +70,11 @@ export function unframe(options: UnframeOptions = {}): OperatorFunction<Uint8Arr
           const frameBytes = payloadBytes + FRAME_OVERHEAD_BYTES;
           const offset = rest.offset + at;
           const kind = frameKind(buffer, at);
-          if (offset + frameBytes > size || payloadBytes > maxRecordBytes || kind === undefined) {
+          const limit = kind === 'record' ? maxRecordBytes : MAX_CHECKPOINT_BYTES;
+          if (offset + frameBytes > size || payloadBytes > limit || kind === undefined) {
             rest.keep(buffer, at, 0);
             if (kind === undefined) refuse('a frame of a kind that version 1 does not have');
-            else if (payloadBytes > maxRecordBytes)
-              refuse(`a frame claims ${payloadBytes} bytes and maxRecordBytes is ${maxRecordBytes}`);
+            else if (payloadBytes > limit) refuse(tooLong(kind, payloadBytes, limit));
             else refuse(`a frame claims ${frameBytes} bytes where the file has ${size - offset} left`);
             return 0;
           }
@@ -81,26 +87,35 @@ export function unframe(options: UnframeOptions = {}): OperatorFunction<Uint8Arr
         return 0;
       };
 
-      subscriber.add(
-        source.subscribe({
-          next: (chunk) => {
-            if (!zeros && rest.add(chunk)) cut(rest.join());
-            else if (zeros && !isZero(chunk, 0, chunk.length)) refuse('zeros, and then something else');
-            if (zeros && rest.bytes > 0) {
-              const clean = isZero(rest.join(), 0, rest.bytes);
-              if (!clean) refuse('zeros, and then something else');
-              rest = new Rest(rest.offset);
-            }
-          },
-          error: (error: unknown) => {
+      const take = (chunk: Uint8Array): void => {
+        if (!zeros && rest.add(chunk)) cut(rest.join());
+        else if (zeros && !isZero(chunk, 0, chunk.length)) refuse('zeros, and then something else');
+        if (zeros && rest.bytes > 0) {
+          const clean = isZero(rest.join(), 0, rest.bytes);
+          if (!clean) refuse('zeros, and then something else');
+          rest = new Rest(rest.offset);
+        }
+      };
+
+      source.pipe(whileWanted(subscriber)).subscribe({
+        next: (chunk) => {
+          inOrder(() => {
+            take(chunk);
+          });
+        },
+        error: (error: unknown) => {
+          inOrder(() => {
             subscriber.error(error);
-          },
-          complete: () => {
+          });
+        },
+        complete: () => {
+          if (subscriber.closed) return;
+          inOrder(() => {
             if (isZero(rest.join(), 0, rest.bytes)) subscriber.complete();
             else refuse('the last frame is cut short');
-          },
-        }),
-      );
+          });
+        },
+      });
     });
 }
 
@@ -139,4 +154,10 @@ class Rest {
 function isZero(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) if (bytes[at] !== 0) return false;
   return true;
+}
+
+function tooLong(kind: FrameKind, bytes: number, limit: number): string {
+  return kind === 'record'
+    ? `a frame claims ${bytes} bytes and maxRecordBytes is ${limit}`
+    : `a ${kind} claims ${bytes} bytes, and none has more than ${limit}`;
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Observable, catchError, concat, concatMap, defer, ignoreElements, map, of, throwError } from 'rxjs';
 import { WalLockedError, type LockHolder } from '../errors';
+import { toTheEnd } from '../toTheEnd';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
 import { LOCK_FILE, type SegmentAccess, type SegmentFile, type SegmentStore, type Unlock } from './segmentStore';
 
@@ -54,7 +55,7 @@ class NodeStore implements SegmentStore {
   constructor(readonly dir: string) {}
 
   lock(): Observable<Unlock> {
-    return concat(this.#makeDirectory().pipe(ignoreElements()), this.#takeLock());
+    return concat(this.#makeDirectory().pipe(ignoreElements()), this.#takeLock()).pipe(toTheEnd((unlock) => unlock()));
   }
 
   list(): Observable<readonly string[]> {
@@ -75,6 +76,7 @@ class NodeStore implements SegmentStore {
           catchError((error: unknown) => closeThenFail(fd, error)),
         );
       }),
+      toTheEnd((file) => file.close()),
     );
   }
 
@@ -191,7 +193,13 @@ class DurableNodeFile extends NodeFile {
     writeAll(this.durableFd, pieces, position);
 
   override close(): Observable<void> {
-    return concat(closeDescriptor(this.durableFd).pipe(ignoreElements()), closeDescriptor(this.fd));
+    return concat(
+      closeDescriptor(this.durableFd).pipe(
+        ignoreElements(),
+        catchError((error: unknown) => closeThenFail(this.fd, error)),
+      ),
+      closeDescriptor(this.fd),
+    );
   }
 }
 

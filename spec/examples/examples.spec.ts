@@ -1,0 +1,162 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import * as backpressure from '../../examples/backpressure';
+import * as checkpoint from '../../examples/checkpoint';
+import * as failures from '../../examples/failures';
+import * as marbleTest from '../../examples/marbleTest';
+import * as modes from '../../examples/modes';
+import * as pipeline from '../../examples/pipeline';
+import * as quickstart from '../../examples/quickstart';
+import * as rawBytes from '../../examples/rawBytes';
+import * as readCrashed from '../../examples/readCrashed';
+import * as subject from '../../examples/subject';
+import * as transactions from '../../examples/transactions';
+
+const root = join(__dirname, '../..');
+
+/** What an example prints when it is run in `dir`. */
+const printed: Record<string, { main: (dir: string) => Promise<void>; lines: readonly (string | RegExp)[] }> = {
+  backpressure: {
+    ...backpressure,
+    lines: [
+      /^fromObservable: 4000 durable, the source was read \d+ ahead of the disk at most$/,
+      /^fromIterable: 4000 durable, the source was read (\d|[1-5]\d|6[0-4]) ahead of the disk at most$/,
+      /^fromStream: 4000 durable, the source was read \d{1,3} ahead of the disk at most$/,
+    ],
+  },
+  checkpoint: {
+    ...checkpoint,
+    lines: [
+      'state at LSN 2000: {"tea":1999,"mug":2000}',
+      /^checkpoint 1: [2-9] segments before, 1 after$/,
+      // The second start: the snapshot, and ten sales more.
+      'state at LSN 2010: {"tea":2009,"mug":2009}',
+      'checkpoint 2: 1 segments before, 1 after',
+    ],
+  },
+  failures: {
+    ...failures,
+    lines: [
+      '400 not a record',
+      '503 later',
+      '503 restarting',
+      '201 record 1',
+      'the log stopped, outcome of record 2: unknown',
+      'record 1 is order 1',
+      'record 2 is order 2',
+    ],
+  },
+  marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },
+  modes: {
+    ...modes,
+    lines: [
+      /^sync: 1000 records, \d{1,2} trips to the disk, acks say durable: true$/,
+      /^batch: 1000 records, [2-5] trips to the disk, acks say durable: true$/,
+      /^adaptive: 1000 records, \d trips to the disk, acks say durable: true$/,
+      /^nosync: 1000 records, \d{1,2} trips to the disk, acks say durable: false$/,
+    ],
+  },
+  quickstart: {
+    ...quickstart,
+    lines: ['order 42 is record 1', 'durable up to 1', 'durable up to 2'],
+  },
+  rawBytes: {
+    ...rawBytes,
+    lines: ['1: 504f5354202f6f726465727320485454502f312e31', '2: 00ff2a'],
+  },
+  readCrashed: { ...readCrashed, lines: ['1: order 1', '2: order 2'] },
+  subject: {
+    ...subject,
+    lines: ['click 1 is durable', 'click 2 is durable', 'the log is closed', 'state after the signal: closed'],
+  },
+  transactions: {
+    ...transactions,
+    lines: ['durable after the commit: 3', '1: CreateNode', '2: SetNodeProperty', '3: TransactionCommit'],
+  },
+};
+
+describe('examples', () => {
+  let dir: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'rxwal-examples-'));
+  });
+
+  afterEach(() => {
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** Runs an example, and gives what it has printed. */
+  async function run(main: (dir: string) => Promise<void>, into = dir): Promise<string[]> {
+    const log = jest.spyOn(console, 'log').mockImplementation();
+    const error = jest.spyOn(console, 'error').mockImplementation();
+    try {
+      await main(into);
+      return [...log.mock.calls, ...error.mock.calls].map(([line]) => String(line));
+    } finally {
+      log.mockRestore();
+      error.mockRestore();
+    }
+  }
+
+  it.each(Object.entries(printed))('%s prints what it says', async (_name, { main, lines }) => {
+    const out = await run(main);
+    // A line that matches its pattern stands for it; one that does not shows in the difference.
+    const expected = lines.map((line, at) =>
+      typeof line === 'string' || !line.test(out[at] ?? '') ? String(line) : out[at],
+    );
+    expect(out).toEqual(expected);
+  });
+
+  it('quickstart replays at the second start what the first has written', async () => {
+    await run(quickstart.main);
+    expect(await run(quickstart.main)).toEqual([
+      'replayed 1: OrderPlaced 42',
+      'replayed 2: OrderPaid 42',
+      'order 42 is record 3',
+      'durable up to 3',
+      'durable up to 4',
+    ]);
+  });
+
+  it('pipeline commits without a gap, rotates, reads all of it back, and goes on at the second start', async () => {
+    const first = await run(pipeline.main);
+    expect(first[0]).toBe('recovered 0 records in 1 segments');
+    const commits = first.slice(1, -1).map((line) => {
+      const [from = 0, to = 0, bytes = 0, segment = 0] = [...line.matchAll(/\d+/g)].map(Number);
+      return { from, to, bytes, segment };
+    });
+    for (const [index, { from, to }] of commits.entries()) {
+      expect(from).toBe((commits[index - 1]?.to ?? 0) + 1);
+      expect(to).toBeGreaterThanOrEqual(from);
+    }
+    const { to: lastLsn = 0, segment: lastSegment = 0 } = commits.at(-1) ?? {};
+    expect(lastLsn).toBeGreaterThanOrEqual(100);
+    expect(lastSegment).toBeGreaterThanOrEqual(2);
+    expect(readdirSync(dir).filter((name) => name.endsWith('.log')).length).toBeGreaterThan(lastSegment);
+    expect(first.at(-1)).toMatch(new RegExp(`^read back ${lastLsn} records; the last one is {"sensor":"s\\d"`));
+
+    const second = await run(pipeline.main);
+    expect(second[0]).toMatch(new RegExp(`^recovered ${lastLsn} records in \\d segments$`));
+    expect(second[1]).toMatch(new RegExp(`^commit: LSN ${lastLsn + 1} to `));
+  });
+
+  it('run as programs', () => {
+    const into = join(dir, 'shop');
+    const program = ['--import', 'tsx', join(root, 'examples/quickstart.ts'), into];
+    const { status, stdout } = spawnSync(process.execPath, program, { cwd: root, encoding: 'utf8' });
+    expect(stdout).toBe('order 42 is record 1\ndurable up to 1\ndurable up to 2\n');
+    expect(status).toBe(0);
+    expect(existsSync(join(into, 'wal_00000000.log'))).toBe(true);
+  });
+
+  it('are all run by this suite', () => {
+    const programs = readdirSync(join(root, 'examples'))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => basename(name, '.ts'));
+    // main has a spec of its own.
+    expect(programs.sort()).toEqual([...Object.keys(printed), 'main', 'pipeline'].sort());
+  });
+});
