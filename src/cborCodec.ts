@@ -22,8 +22,8 @@ const PROBES = [
  * CBOR (RFC 8949) by cbor-x: the default codec. Each record stands alone.
  *
  * Keeps bigint, Date, Map, Set, typed arrays, `undefined`, and nesting a thousand deep. Does not keep: `-0` (becomes `0`), the class
- * of an instance (its own properties become an object's), symbol keys. Functions, symbols and cycles are refused with
- * `WalRecordError`.
+ * of an instance (its own properties become an object's), symbol keys, half a surrogate pair (becomes U+FFFD). Functions, symbols, cycles
+ * and a key `__proto__` are refused with `WalRecordError`.
  *
  * @param options of cbor-x, on top of `{ useRecords: false, mapsAsObjects: true, copyBuffers: true, tagUint8Array: true }`.
  * @throws TypeError for an option that lets records share a dictionary: such a record does not decode alone.
@@ -48,6 +48,9 @@ export function cborCodec<T>(options: Options = {}): Codec<T> {
   return codec;
 }
 
+/** The text "__proto__" in CBOR: rare enough to look twice where it stands. */
+const PROTO_TEXT = Buffer.from('i__proto__', 'latin1');
+
 /** cbor-x keeps its position in the output in variables of the module: a getter that encodes again would write over it. */
 let encoding = false;
 
@@ -59,7 +62,11 @@ class CborCodec<T> implements Codec<T> {
       throw new WalRecordError('A value cannot be encoded while another one is: does a getter of it append?');
     encoding = true;
     try {
-      return this.encoder.encode(value);
+      const bytes = this.encoder.encode(value);
+      if (bytes.includes(PROTO_TEXT) && hasProtoKey(value)) {
+        throw new WalRecordError('A key "__proto__" cannot be kept: cbor-x would read it back under another name');
+      }
+      return bytes;
     } catch (cause) {
       if (cause instanceof WalRecordError) throw cause;
       const why = cause instanceof RangeError ? 'it refers to itself, or is nested too deep' : messageOf(cause);
@@ -90,4 +97,11 @@ function refuseMemory(writer: Codec<unknown>, reader: Codec<unknown>): void {
 
 function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Whether an object anywhere in `value`, which holds no cycle, has a key `__proto__` of its own. */
+function hasProtoKey(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if (value instanceof Map || value instanceof Set) return [...value].flat().some(hasProtoKey);
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoKey);
 }

@@ -3,11 +3,14 @@ import type { Writable } from 'node:stream';
 import {
   AsyncSubject,
   BehaviorSubject,
+  EMPTY,
   Observable,
   Subject,
   catchError,
+  concat,
   defer,
   firstValueFrom,
+  ignoreElements,
   lastValueFrom,
   takeUntil,
   tap,
@@ -48,6 +51,7 @@ import type {
   Recovery,
   Rejection,
   SegmentInfo,
+  SegmentSink,
   WalState,
 } from './types';
 import type { CheckpointMark, Wal } from './wal';
@@ -64,6 +68,9 @@ export class LiveWal<T> implements Wal<T> {
   readonly #logId: Uint8Array;
   /** Oldest first; the last one is, or is about to be, written. */
   readonly #segments: SegmentInfo[];
+
+  /** The one that is being written. */
+  #segment: SegmentSink;
 
   readonly #source = new Subject<T>();
   readonly #shutdown$ = new Subject<void>();
@@ -106,6 +113,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#options = options;
     this.#logId = recovered.logId;
     this.#segments = [...recovered.segments];
+    this.#segment = recovered.segment;
     this.recovery = recovered.recovery;
     this.durability = options.durability;
     this.#lastLsn = recovered.lastLsn;
@@ -138,7 +146,15 @@ export class LiveWal<T> implements Wal<T> {
       .pipe(
         line({
           options: this.#options,
-          recovered,
+          recovered: {
+            ...recovered,
+            createSegment: (info) =>
+              recovered.createSegment(info).pipe(
+                tap((segment) => {
+                  this.#segment = segment;
+                }),
+              ),
+          },
           scheduler: this.#options.scheduler ?? monotonicScheduler,
           settled$: this.#settled$,
           barriers$: this.#barriers$,
@@ -382,7 +398,8 @@ export class LiveWal<T> implements Wal<T> {
         after: options.after,
         until,
         maxRecordBytes: this.#options.maxRecordBytes,
-        end: 'durable',
+        end: 'whole',
+        durableLsn: until,
       }).pipe(
         tap(({ lsn }) => {
           lastLsn = lsn;
@@ -390,7 +407,8 @@ export class LiveWal<T> implements Wal<T> {
         catchError((error: unknown) => {
           // A checkpoint may remove a segment before this reader gets to it.
           const { firstLsn } = this.#oldestSegment;
-          const removed = error instanceof WalIoError && lastLsn + 1 < firstLsn;
+          const cause = error instanceof WalIoError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+          const removed = cause?.code === 'ENOENT' && lastLsn + 1 < firstLsn;
           return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
         }),
         deserialize(this.#options.codec),
@@ -458,7 +476,12 @@ export class LiveWal<T> implements Wal<T> {
   #poison(cause: unknown): void {
     this.#failure = { cause };
     const error = new WalPoisonedError(cause, 'unknown');
-    const heard = this.#appending || this.#outputs.isHeard || this.#queue.isWaiting || this.#turns.size > 0;
+    const heard =
+      this.#appending ||
+      this.#ended$.observed ||
+      this.#outputs.isHeard ||
+      this.#queue.isWaiting ||
+      this.#turns.size > 0;
     this.#stopping = true;
     this.#outputs.poison(error);
     this.#queue.fail((lsn) => this.#poisoned(lsn));
@@ -484,7 +507,12 @@ export class LiveWal<T> implements Wal<T> {
         this.#ended$.error(error);
       }
     };
-    this.#unlock().subscribe({
+    // After a failure its file may still be closing; the lock goes last.
+    const closed = this.#segment.abandon().pipe(
+      ignoreElements(),
+      catchError(() => EMPTY),
+    );
+    concat(failure ? closed : EMPTY, this.#unlock()).subscribe({
       complete: () => {
         end(failure);
       },

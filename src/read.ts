@@ -53,9 +53,20 @@ export function readWal<T = WalRecord>(
   return defer(() => {
     const store = typeof source === 'string' ? nodeStore(source) : source;
     return survey(store).pipe(
-      concatMap(({ segments, logId }) =>
-        logId ? readFrames(store, { segments, logId, after, until, maxRecordBytes, end: 'torn' }) : EMPTY,
-      ),
+      concatMap(({ segments, logId, headless, checkpoint }) => {
+        if (!logId) return EMPTY;
+        // Behind a segment that a crash kept from being made stands one that had been whole before.
+        const end = headless ? 'whole' : 'torn';
+        return readFrames(store, {
+          segments,
+          logId,
+          after,
+          until,
+          maxRecordBytes,
+          end,
+          durableLsn: checkpoint?.lsn ?? 0,
+        });
+      }),
       deserialize(codec),
     );
   });
@@ -70,8 +81,10 @@ export interface ReadFramesOptions {
   /** The last LSN wanted. */
   readonly until: number;
   readonly maxRecordBytes: number;
-  /** `'torn'`: the last segment may end in a torn tail. `'durable'`: everything up to `until` is there, or the log is damaged. */
-  readonly end: 'torn' | 'durable';
+  /** How the last segment may end. `'torn'`: in a torn tail. `'whole'`: behind a valid frame. */
+  readonly end: 'torn' | 'whole';
+  /** Known to have been durable: a log that ends before it is damaged. */
+  readonly durableLsn: number;
 }
 
 /**
@@ -80,9 +93,9 @@ export interface ReadFramesOptions {
  * Fails with `WalTruncatedError` where a checkpoint has removed the first of them, and `WalCorruptError` at damage.
  */
 export function readFrames(store: SegmentStore, options: ReadFramesOptions): Observable<StoredFrame> {
-  const { segments, logId, until, maxRecordBytes, end } = options;
+  const { segments, logId, until, maxRecordBytes, end, durableLsn } = options;
   const [oldest] = segments;
-  if (!oldest || until < oldest.firstLsn) return EMPTY;
+  if (!oldest) return EMPTY;
   const after = options.after ?? oldest.firstLsn - 1;
   if (after + 1 < oldest.firstLsn) return throwError(() => new WalTruncatedError(after + 1, oldest.firstLsn));
   if (after >= until) return EMPTY;
@@ -109,7 +122,7 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
               }),
             );
             const whole = defer(() => {
-              const endsAt = next ? Math.min(until, next.firstLsn - 1) : end === 'durable' ? until : lastLsn;
+              const endsAt = Math.min(until, next ? next.firstLsn - 1 : Math.max(lastLsn, durableLsn));
               if (lastLsn === endsAt) return EMPTY;
               const reason = `the segment ends with LSN ${lastLsn}, and LSN ${endsAt} was durable`;
               throw new WalCorruptError({ file: name, offset: size, lsn: lastLsn + 1, reason });

@@ -9,7 +9,6 @@ import {
   ignoreElements,
   map,
   of,
-  reduce,
   tap,
   throwError,
   type Observable,
@@ -146,18 +145,14 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
   );
 }
 
-/**
- * The last segment has no header. Its header is fsync'd before its first frame is written, so with nothing but zeros behind it,
- * it is the trace of a crash during rotation and is made again; with anything else it is damage.
- */
-function remake(log: Log, { sequence, error }: NonNullable<Survey['headless']>): Observable<Resumed> {
+/** The last segment has no header, and nothing behind it: the trace of a crash during rotation. It is made again. */
+function remake(log: Log, { sequence, bytes: bytesCut }: NonNullable<Survey['headless']>): Observable<Resumed> {
   const { store, found, logId, options } = log;
   const name = segmentName(sequence);
   const before = found.segments.at(-1);
   const previous: Observable<Pick<Ending, 'lastLsn'>> = before ? scan(log, before, 'whole') : of({ lastLsn: 0 });
-  return headlessBytes(store, name, error).pipe(
-    concatMap((bytesCut) => previous.pipe(map(({ lastLsn }) => ({ bytesCut, lastLsn })))),
-    concatMap(({ bytesCut, lastLsn }) => {
+  return previous.pipe(
+    concatMap(({ lastLsn }) => {
       const ending: Ending = { firstLsn: lastLsn + 1, lastLsn, end: HEADER_BYTES, clean: false, bytesCut };
       refuseLostCheckpoint(found.checkpoint, ending, name);
       const header = encodeHeader({ firstLsn: ending.firstLsn, logId });
@@ -170,34 +165,6 @@ function remake(log: Log, { sequence, error }: NonNullable<Survey['headless']>):
       );
     }),
   );
-}
-
-/** How many bytes a half-made header had. Fails where something stands behind it. */
-function headlessBytes(store: SegmentStore, name: string, error: WalCorruptError): Observable<number> {
-  return withFile(store, name, (file) =>
-    file.size().pipe(
-      concatMap((size) =>
-        readChunks(file, 0, size).pipe(
-          reduce((at, chunk) => ({ from: at.from + chunk.length, end: lastByte(chunk, at.from) || at.end }), {
-            from: 0,
-            end: 0,
-          }),
-          map(({ end }) => end),
-        ),
-      ),
-    ),
-  ).pipe(
-    asIoError('Reading', name),
-    tap((end) => {
-      if (end > HEADER_BYTES) throw error;
-    }),
-  );
-}
-
-/** Offset behind the last byte that is not zero; 0 where all are. */
-function lastByte(chunk: Uint8Array, from: number): number {
-  const last = chunk.findLastIndex((byte) => byte !== 0);
-  return last < 0 ? 0 : from + last + 1;
 }
 
 /**

@@ -1,8 +1,9 @@
-import { concatMap, forkJoin, map, of, type Observable } from 'rxjs';
+import { concatMap, forkJoin, map, of, reduce, tap, type Observable } from 'rxjs';
 import { WalCorruptError } from './errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from './format/checkpoint';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
 import { asIoError } from './ioError';
+import { readChunks } from './readChunks';
 import { eachFile, withFile } from './segmentFrames';
 import { isLeftover, segmentName, segmentSequence, type SegmentStore } from './store/segmentStore';
 import type { Checkpoint, SegmentInfo } from './types';
@@ -18,8 +19,14 @@ export interface Survey {
   readonly orphans: readonly SegmentInfo[];
   /** Half-made files that a crash left. */
   readonly leftovers: readonly string[];
-  /** The last segment, where its header cannot be read, and why. */
-  readonly headless: { readonly sequence: number; readonly error: WalCorruptError } | undefined;
+  /** The last segment, where a crash came before its header was whole: nothing stands behind that. */
+  readonly headless: { readonly sequence: number; readonly bytes: number } | undefined;
+}
+
+/** The last segment, without a header. */
+interface Headless {
+  readonly sequence: number;
+  readonly error: WalCorruptError;
 }
 
 interface Found {
@@ -45,7 +52,14 @@ export function survey(store: SegmentStore): Observable<Survey> {
         leftovers: of(names.filter(isLeftover)),
       });
     }),
-    map(({ checkpoint, found, leftovers }) => ({ ...judge(found, checkpoint), leftovers })),
+    concatMap(({ checkpoint, found, leftovers }) => {
+      const { headless, ...judged } = judge(found, checkpoint);
+      if (!headless) return of({ ...judged, leftovers, headless: undefined });
+      const { sequence } = headless;
+      return headlessBytes(store, headless).pipe(
+        map((bytes) => ({ ...judged, leftovers, headless: { sequence, bytes } })),
+      );
+    }),
   );
 }
 
@@ -75,13 +89,13 @@ function readHeader(store: SegmentStore, sequence: number, isLast: boolean): Obs
 function judge(
   found: readonly Found[],
   saved: ReturnType<typeof decodeCheckpointFile> | undefined,
-): Omit<Survey, 'leftovers'> {
+): Omit<Survey, 'leftovers' | 'headless'> & { readonly headless: Headless | undefined } {
   const checkpoint = saved?.checkpoint;
   const needed = (checkpoint?.lsn ?? 0) + 1;
   let logId = saved?.logId;
   let whole: SegmentInfo[] = [];
   const orphans: SegmentInfo[] = [];
-  let headless: Survey['headless'];
+  let headless: Headless | undefined;
   let expected = 0;
 
   for (const { sequence, header } of found) {
@@ -124,4 +138,36 @@ function judge(
     });
   }
   return { logId, checkpoint, segments: whole, orphans, headless };
+}
+
+/**
+ * How many bytes of a header the last segment has. A header is fsync'd before the first frame is written, so with nothing but zeros
+ * behind it this is the trace of a crash while the segment was made; with anything else it is damage, and fails.
+ */
+function headlessBytes(store: SegmentStore, { sequence, error }: Headless): Observable<number> {
+  const name = segmentName(sequence);
+  return withFile(store, name, (file) =>
+    file.size().pipe(
+      concatMap((size) =>
+        readChunks(file, 0, size).pipe(
+          reduce((at, chunk) => ({ from: at.from + chunk.length, end: lastByte(chunk, at.from) || at.end }), {
+            from: 0,
+            end: 0,
+          }),
+          map(({ end }) => end),
+        ),
+      ),
+    ),
+  ).pipe(
+    asIoError('Reading', name),
+    tap((end) => {
+      if (end > HEADER_BYTES) throw error;
+    }),
+  );
+}
+
+/** Offset behind the last byte that is not zero; 0 where all are. */
+function lastByte(chunk: Uint8Array, from: number): number {
+  const last = chunk.findLastIndex((byte) => byte !== 0);
+  return last < 0 ? 0 : from + last + 1;
 }

@@ -8,9 +8,7 @@ import {
   ignoreElements,
   map,
   mergeMap,
-  observeOn,
   of,
-  queueScheduler,
   tap,
   throwError,
   type Observable,
@@ -20,6 +18,7 @@ import {
 import { monotonicScheduler } from '../clock';
 import { encodeCheckpointFrame } from '../format/checkpoint';
 import { crcStart, encodeFrame } from '../format/frame';
+import { handOnInTurn, inTurn } from '../inTurn';
 import type { Batch, Commit, DurabilityMode, Frame, SegmentInfo, SegmentSink, SegmentWindow } from '../types';
 
 export interface CommitOptions {
@@ -62,12 +61,14 @@ const NO_PAYLOAD = new Uint8Array(0);
  * ends, the log is closed with a mark for its last record, trimmed, and fsync'd.
  *
  * The first failure ends the stream with the store's error; nothing is retried (after a failed fsync the kernel may call lost
- * pages clean: Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020), and the file is closed.
+ * pages clean: Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020), and the file is closed. Unsubscribing stops
+ * the queue and closes nothing: end the source instead.
  */
 export function commit(options: CommitOptions): OperatorFunction<SegmentWindow, Commit> {
   return (source) =>
     defer(() => {
       const line = new CommitLine(options);
+      const turn = inTurn();
       return source.pipe(
         // Synchronously, before the queue: see `rotate`.
         mergeMap((window) => concat(of({ window }), window.batches$.pipe(map((batch) => ({ batch }))))),
@@ -75,9 +76,12 @@ export function commit(options: CommitOptions): OperatorFunction<SegmentWindow, 
         // A source that fails takes its turn too: what it let out before is not dropped.
         catchError((error: unknown) => of({ error })),
         // A step that takes no time would start the one behind it from within its own end, and that one the next: a stack as deep
-        // as the queue is long (ReactiveX/rxjs#7334). The queue scheduler makes a loop of it.
-        concatMap((step: Step) => line.run(step).pipe(observeOn(queueScheduler))),
-        catchError((error: unknown) => line.abandon(error)),
+        // as the queue is long (ReactiveX/rxjs#7334). In turn, it is a loop.
+        concatMap((step: Step) => line.run(step).pipe(handOnInTurn(turn))),
+        catchError((error: unknown) => {
+          line.abandon();
+          return throwError(() => error);
+        }),
       );
     });
 }
@@ -110,13 +114,9 @@ class CommitLine {
     return this.#write(step.batch);
   }
 
-  /** After a failure: leave the file as it is, and say what happened. */
-  abandon(error: unknown): Observable<never> {
-    const failed = throwError(() => error);
-    return concat(this.#segment.abandon(), failed).pipe(
-      ignoreElements(),
-      catchError(() => failed),
-    );
+  /** After a failure: the file is closed as it is. The failure does not wait for it, and is what counts. */
+  abandon(): void {
+    this.#segment.abandon().subscribe({ error: () => undefined });
   }
 
   #write(batch: Batch): Observable<Commit> {

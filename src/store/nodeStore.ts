@@ -66,14 +66,14 @@ class NodeStore implements SegmentStore {
 
   open(name: string, access: SegmentAccess): Observable<SegmentFile> {
     const path = join(this.dir, name);
-    if (access === 'read') return openFile(path, fs.constants.O_RDONLY).pipe(map((fd) => new NodeFile(name, fd)));
+    if (access === 'read') return openFile(path, fs.constants.O_RDONLY).pipe(map((file) => new NodeFile(name, file)));
     const create = access === 'create' ? fs.constants.O_CREAT | fs.constants.O_TRUNC : 0;
     return openFile(path, fs.constants.O_RDWR | create).pipe(
-      concatMap((fd) => {
-        if (O_DSYNC === undefined) return of(new NodeFile(name, fd));
+      concatMap((file) => {
+        if (O_DSYNC === undefined) return of(new NodeFile(name, file));
         return openFile(path, fs.constants.O_WRONLY | O_DSYNC).pipe(
-          map((durableFd) => new DurableNodeFile(name, fd, durableFd)),
-          catchError((error: unknown) => closeThenFail(fd, error)),
+          map((durable) => new DurableNodeFile(name, file, durable)),
+          catchError((error: unknown) => closeThenFail(file, error)),
         );
       }),
       toTheEnd((file) => file.close()),
@@ -114,68 +114,94 @@ class NodeStore implements SegmentStore {
   #takeLock(): Observable<Unlock> {
     const path = join(this.dir, LOCK_FILE);
     return openFile(path, fs.constants.O_RDWR | fs.constants.O_CREAT).pipe(
-      concatMap((fd) => {
-        let locked: boolean;
-        try {
-          locked = tryLockDescriptor(fd);
-        } catch (error) {
-          return closeThenFail(fd, error);
-        }
-        if (!locked) {
-          return readHolder(fd).pipe(concatMap((holder) => closeThenFail(fd, new WalLockedError(this.dir, holder))));
-        }
+      concatMap((file) => {
         const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-        const text = Buffer.from(`${JSON.stringify(holder)}\n`);
-        const unlock: Unlock = () =>
-          defer(() => {
-            unlockDescriptor(fd);
-            return closeDescriptor(fd);
-          });
-        return concat(truncateDescriptor(fd, 0), writeAll(fd, [text], 0)).pipe(
-          ignoreElements(),
-          (told) => concat(told, of(unlock)),
-          catchError((error: unknown) => closeThenFail(fd, error)),
-        );
+        const told = concat(truncate(file, 0), writeAll(file, [Buffer.from(`${JSON.stringify(holder)}\n`)], 0));
+        return defer(() => {
+          if (!tryLockDescriptor(file.fd)) {
+            return readHolder(file).pipe(
+              map((other) => {
+                throw new WalLockedError(this.dir, other);
+              }),
+            );
+          }
+          return concat(
+            told.pipe(ignoreElements()),
+            of(() => release(file)),
+          );
+        }).pipe(catchError((error: unknown) => closeThenFail(file, error)));
       }),
     );
+  }
+}
+
+/**
+ * An open descriptor. It is closed when the last call on it has come back: its number may be another file's at once, and a write that
+ * is still on its way would go there.
+ */
+class Descriptor {
+  #busy = 0;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(readonly fd: number) {}
+
+  run<R = void>(start: (fd: number, done: Callback<R>) => void): Observable<R> {
+    return call<R>((done) => {
+      this.#busy += 1;
+      start(this.fd, (error, result) => {
+        this.#busy -= 1;
+        done(error, result);
+        if (this.#busy === 0) this.#whenIdle?.();
+      });
+    });
+  }
+
+  close(): Observable<void> {
+    return call((done) => {
+      this.#whenIdle = () => {
+        this.#whenIdle = undefined;
+        fs.close(this.fd, done);
+      };
+      if (this.#busy === 0) this.#whenIdle();
+    });
   }
 }
 
 class NodeFile implements SegmentFile {
   constructor(
     readonly name: string,
-    protected readonly fd: number,
+    protected readonly descriptor: Descriptor,
   ) {}
 
   size(): Observable<number> {
-    return call<fs.Stats>((done) => {
-      fs.fstat(this.fd, done);
-    }).pipe(map((stats) => stats.size));
+    return this.descriptor
+      .run<fs.Stats>((fd, done) => {
+        fs.fstat(fd, done);
+      })
+      .pipe(map((stats) => stats.size));
   }
 
   read(position: number, length: number): Observable<Uint8Array> {
     return defer(() => {
       const buffer = Buffer.allocUnsafeSlow(length);
-      return readAll(this.fd, buffer, position).pipe(map((read) => buffer.subarray(0, read)));
+      return readAll(this.descriptor, buffer, position).pipe(map((read) => buffer.subarray(0, read)));
     });
   }
 
   write(pieces: readonly Uint8Array[], position: number): Observable<void> {
-    return writeAll(this.fd, pieces, position);
+    return writeAll(this.descriptor, pieces, position);
   }
 
   sync(): Observable<void> {
-    return call((done) => {
-      fs.fsync(this.fd, done);
-    });
+    return sync(this.descriptor);
   }
 
   truncate(size: number): Observable<void> {
-    return truncateDescriptor(this.fd, size);
+    return truncate(this.descriptor, size);
   }
 
   close(): Observable<void> {
-    return closeDescriptor(this.fd);
+    return this.descriptor.close();
   }
 }
 
@@ -183,70 +209,77 @@ class NodeFile implements SegmentFile {
 class DurableNodeFile extends NodeFile {
   constructor(
     name: string,
-    fd: number,
-    private readonly durableFd: number,
+    descriptor: Descriptor,
+    private readonly durable: Descriptor,
   ) {
-    super(name, fd);
+    super(name, descriptor);
   }
 
   readonly writeDurable = (pieces: readonly Uint8Array[], position: number): Observable<void> =>
-    writeAll(this.durableFd, pieces, position);
+    writeAll(this.durable, pieces, position);
 
   override close(): Observable<void> {
     return concat(
-      closeDescriptor(this.durableFd).pipe(
+      this.durable.close().pipe(
         ignoreElements(),
-        catchError((error: unknown) => closeThenFail(this.fd, error)),
+        catchError((error: unknown) => closeThenFail(this.descriptor, error)),
       ),
-      closeDescriptor(this.fd),
+      this.descriptor.close(),
     );
   }
 }
 
 /** As {@link call}, but a descriptor that nobody waits for any more is closed. */
-function openFile(path: string, flags: number): Observable<number> {
-  return new Observable<number>((subscriber) => {
+function openFile(path: string, flags: number): Observable<Descriptor> {
+  return new Observable<Descriptor>((subscriber) => {
     fs.open(path, flags, FILE_MODE, (error, fd) => {
       if (error) {
         subscriber.error(error);
       } else if (subscriber.closed) {
         fs.close(fd);
       } else {
-        subscriber.next(fd);
+        subscriber.next(new Descriptor(fd));
         subscriber.complete();
       }
     });
   });
 }
 
-function closeDescriptor(fd: number): Observable<void> {
-  return call((done) => {
-    fs.close(fd, done);
+function closeThenFail(descriptor: Descriptor, error: unknown): Observable<never> {
+  const failed = throwError(() => error);
+  return concat(descriptor.close(), failed).pipe(
+    ignoreElements(),
+    catchError(() => failed),
+  );
+}
+
+/** Gives the lock back. */
+function release(descriptor: Descriptor): Observable<void> {
+  return defer(() => {
+    unlockDescriptor(descriptor.fd);
+    return descriptor.close();
   });
 }
 
-function closeThenFail(fd: number, error: unknown): Observable<never> {
-  return concat(
-    closeDescriptor(fd),
-    throwError(() => error),
-  ).pipe(ignoreElements());
+function sync(descriptor: Descriptor): Observable<void> {
+  return descriptor.run((fd, done) => {
+    fs.fsync(fd, done);
+  });
 }
 
-function truncateDescriptor(fd: number, size: number): Observable<void> {
-  return call((done) => {
-    fs.ftruncate(fd, size, done as fs.NoParamCallback);
+function truncate(descriptor: Descriptor, size: number): Observable<void> {
+  return descriptor.run((fd, done) => {
+    fs.ftruncate(fd, size, done);
   });
 }
 
 function syncDirectory(dir: string): Observable<void> {
   if (!CAN_SYNC_DIRECTORY) return of(undefined);
   return openFile(dir, fs.constants.O_RDONLY).pipe(
-    concatMap((fd) =>
+    concatMap((directory) =>
       concat(
-        call((done) => {
-          fs.fsync(fd, done);
-        }).pipe(catchError((error: unknown) => closeThenFail(fd, error))),
-        closeDescriptor(fd).pipe(ignoreElements()),
+        sync(directory).pipe(catchError((error: unknown) => closeThenFail(directory, error))),
+        directory.close().pipe(ignoreElements()),
       ),
     ),
   );
@@ -257,9 +290,9 @@ function syncDirectory(dir: string): Observable<void> {
  * reports the smaller count and no error (libuv#2699, nodejs/node#31908). So the rest is tried again, and that call brings the
  * error: on a full disk, the ENOSPC.
  */
-function writeAll(fd: number, pieces: readonly Uint8Array[], position: number): Observable<void> {
-  return call((done) => {
-    let rest = pieces.slice();
+function writeAll(descriptor: Descriptor, pieces: readonly Uint8Array[], position: number): Observable<void> {
+  return descriptor.run((fd, done: (error: Error | null) => void) => {
+    let rest = pieces.filter((piece) => piece.length > 0);
     const writeOn = (at: number): void => {
       if (rest.length === 0) {
         done(null);
@@ -276,7 +309,6 @@ function writeAll(fd: number, pieces: readonly Uint8Array[], position: number): 
         }
       });
     };
-    rest = rest.filter((piece) => piece.length > 0);
     writeOn(position);
   });
 }
@@ -292,8 +324,8 @@ function behind(pieces: Uint8Array[], count: number): Uint8Array[] {
 }
 
 /** Fills `buffer` from `position` on. Only a successful read of no bytes is the end of a file. */
-function readAll(fd: number, buffer: Uint8Array, position: number): Observable<number> {
-  return call<number>((done) => {
+function readAll(descriptor: Descriptor, buffer: Uint8Array, position: number): Observable<number> {
+  return descriptor.run<number>((fd, done) => {
     const readOn = (filled: number): void => {
       if (filled === buffer.length) {
         done(null, filled);
@@ -309,9 +341,9 @@ function readAll(fd: number, buffer: Uint8Array, position: number): Observable<n
   });
 }
 
-function readHolder(fd: number): Observable<LockHolder | undefined> {
+function readHolder(descriptor: Descriptor): Observable<LockHolder | undefined> {
   const text = Buffer.alloc(1024);
-  return readAll(fd, text, 0).pipe(
+  return readAll(descriptor, text, 0).pipe(
     map((length) => {
       const holder = JSON.parse(text.toString('utf8', 0, length)) as Partial<LockHolder> | null;
       return typeof holder?.pid === 'number' && typeof holder.host === 'string' && typeof holder.since === 'string'

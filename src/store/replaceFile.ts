@@ -1,4 +1,4 @@
-import { catchError, concat, concatMap, defer, ignoreElements, throwError, type Observable } from 'rxjs';
+import { catchError, concat, concatMap, defer, finalize, ignoreElements, throwError, type Observable } from 'rxjs';
 import { TEMPORARY_SUFFIX, type SegmentFile, type SegmentStore } from './segmentStore';
 
 /**
@@ -18,7 +18,11 @@ export function replaceFile(
   const temporary = name + TEMPORARY_SUFFIX;
   return store.open(temporary, 'create').pipe(
     concatMap((file) => {
-      const closed = file.close().pipe(ignoreElements());
+      let open = true;
+      const closed = defer(() => {
+        open = false;
+        return file.close();
+      }).pipe(ignoreElements());
       return concat(
         concat(
           defer(() => fill(file)),
@@ -33,6 +37,11 @@ export function replaceFile(
         closed,
         defer(() => store.rename(temporary, name)),
         defer(() => store.syncDir()),
+      ).pipe(
+        finalize(() => {
+          // eslint-disable-next-line rxjs-x/no-subscribe-in-pipe -- nobody is left to wait for the file to close
+          if (open) closed.subscribe({ error: () => undefined });
+        }),
       );
     }),
     ignoreElements(),

@@ -1,4 +1,5 @@
 import {
+  AsyncSubject,
   EMPTY,
   Subject,
   catchError,
@@ -35,8 +36,13 @@ export class SegmentWriter implements SegmentSink {
   /** Completes when the zeros that are being laid are there. */
   #laying: Observable<never> | undefined;
   #preallocate: boolean;
-  /** A descriptor is closed once: by then its number may be another file's. */
-  #closed = false;
+  /** Once the file is being closed: completes when it is. */
+  #closing: Observable<void> | undefined;
+  /**
+   * Why nothing can be called durable any more: laying zeros failed. An fsync of theirs may have been the one that was told of a page
+   * of ours that the disk does not have; the kernel tells each failure once for each descriptor.
+   */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     readonly sequence: number,
@@ -84,42 +90,41 @@ export class SegmentWriter implements SegmentSink {
     return this.#append(bytes, (at) => this.file.write(pieces, at));
   }
 
-  /** Makes everything written so far durable. */
+  /** Makes everything written so far durable. Zeros on their way are waited for: their failure is ours. */
   sync(): Observable<void> {
-    return this.file.sync();
+    return this.#sound(concat(this.file.sync().pipe(ignoreElements()), this.#laid(), of(undefined)));
   }
 
   /** Trims the zeros, makes data and size durable, closes the file. */
   seal(): Observable<void> {
-    return concat(
-      this.#laid(),
-      defer(() => this.file.truncate(this.position)).pipe(ignoreElements()),
-      this.file.sync().pipe(ignoreElements()),
-      this.#close(),
+    return this.#sound(
+      concat(
+        this.#laid(),
+        this.#sound(defer(() => this.file.truncate(this.position))).pipe(ignoreElements()),
+        defer(() => this.file.sync()).pipe(ignoreElements()),
+        defer(() => this.abandon()),
+      ),
     );
   }
 
-  /** Closes the file as it is: after a failure, when nothing may be written any more. Does nothing once it is closed. */
+  /** Closes the file as it is, once. */
   abandon(): Observable<void> {
-    return concat(this.#laid(), this.#close());
-  }
-
-  #close(): Observable<void> {
-    return defer(() => {
-      if (this.#closed) return of(undefined);
-      this.#closed = true;
-      return this.file.close();
-    });
+    if (!this.#closing) {
+      const closed = new AsyncSubject<void>();
+      this.#closing = closed;
+      concat(this.#laid(), this.file.close()).subscribe(closed);
+    }
+    return this.#closing;
   }
 
   #append(bytes: number, write: (at: number) => Observable<void>): Observable<void> {
-    return defer(() => {
+    const appended = defer(() => {
       const at = this.position;
       this.position += bytes;
       // Zeros on their way to the place we write to would come down on top of it.
       const clear = this.position > this.#zerosEnd ? this.#laying : undefined;
-      const written = clear ? concat(clear, write(at)) : write(at);
-      return written.pipe(
+      const written = defer(() => write(at));
+      return (clear ? concat(clear, this.#sound(written)) : written).pipe(
         tap({
           complete: () => {
             this.#layZeros(bytes);
@@ -127,6 +132,16 @@ export class SegmentWriter implements SegmentSink {
         }),
       );
     });
+    return this.#sound(appended);
+  }
+
+  /** Fails before and after `operation` where laying zeros has failed. */
+  #sound<T>(operation: Observable<T>): Observable<T> {
+    const check = defer(() => {
+      const failure = this.#failure;
+      return failure ? throwError(() => failure.error) : EMPTY;
+    });
+    return concat(check, operation.pipe(concatMap((result) => concat(check, of(result)))));
   }
 
   /**
@@ -151,9 +166,10 @@ export class SegmentWriter implements SegmentSink {
       complete: () => {
         done(from + bytes);
       },
-      // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it.
-      error: () => {
+      error: (error: unknown) => {
+        // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it.
         this.#preallocate = false;
+        if (!isNoSpace(error)) this.#failure = { error };
         done(this.position);
       },
     });
@@ -162,4 +178,10 @@ export class SegmentWriter implements SegmentSink {
   #laid(): Observable<never> {
     return defer(() => this.#laying ?? EMPTY);
   }
+}
+
+/** The disk, the quota or the largest file size is used up. */
+function isNoSpace(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
 }
