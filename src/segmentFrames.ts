@@ -8,12 +8,15 @@ import {
   ignoreElements,
   map,
   mergeMap,
+  of,
+  tap,
   throwError,
   type Observable,
 } from 'rxjs';
 import { WalCorruptError, WalRecordError } from './errors';
 import { crcStart } from './format/frame';
 import { HEADER_BYTES } from './format/header';
+import { handOnInTurn, inTurn } from './inTurn';
 import { unframe } from './operators/unframe';
 import { verify } from './operators/verify';
 import { readChunks } from './readChunks';
@@ -94,19 +97,28 @@ export function withFile<T>(
   );
 }
 
-/** Runs `read` for each of many files, a few at a time; the results in the files' order. */
-export function eachFile<I, O>(inputs: readonly I[], read: (input: I) => Observable<O>): Observable<readonly O[]> {
-  const results: O[] = [];
-  return concat(
-    from(inputs.entries()).pipe(
-      mergeMap(
-        ([index, input]) => read(input).pipe(mergeMap((result) => ((results[index] = result), []))),
-        FILES_AT_ONCE,
-      ),
-    ),
-    [results],
-  );
-}
-
 /** Enough to keep the thread pool busy, few enough for any limit on open files. */
 const FILES_AT_ONCE = 32;
+
+/** Runs `read` for each of many files, a few at a time; the results in the files' order. */
+export function eachFile<I, O>(inputs: readonly I[], read: (input: I) => Observable<O>): Observable<readonly O[]> {
+  return defer(() => {
+    const results: O[] = [];
+    // Without it, files that answer at once behind one that did not would be read by recursion.
+    const turn = inTurn();
+    const filled = from(inputs.entries()).pipe(
+      mergeMap(
+        ([index, input]) =>
+          read(input).pipe(
+            tap((result) => {
+              results[index] = result;
+            }),
+            handOnInTurn(turn),
+          ),
+        FILES_AT_ONCE,
+      ),
+      ignoreElements(),
+    );
+    return concat(filled, of(results));
+  });
+}

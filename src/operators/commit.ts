@@ -116,7 +116,7 @@ class CommitLine {
 
   /** After a failure: the file is closed as it is. The failure does not wait for it, and is what counts. */
   abandon(): void {
-    this.#segment.abandon().subscribe({ error: () => undefined });
+    defer(() => this.#segment.abandon()).subscribe({ error: () => undefined });
   }
 
   #write(batch: Batch): Observable<Commit> {
