@@ -13,8 +13,6 @@ export interface RotateOptions {
 }
 
 const DEFAULT_MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
-/** What the frame of a checkpoint takes, about: its payload is CBOR of three small numbers. */
-const CHECKPOINT_FRAME_BYTES = 64;
 
 /**
  * Cuts the stream of batches into segments: one window, one file.
@@ -64,7 +62,9 @@ export function rotate(options: RotateOptions = {}): OperatorFunction<Batch, Seg
       };
       const pass = (batch: Batch): void => {
         lastLsn = batch.frames.at(-1)?.lsn ?? lastLsn;
-        bytes += writtenBytes(batch);
+        // Commit may put a mark before what it writes.
+        const writes = batch.bytes > 0 || batch.barriers.some(({ kind }) => kind === 'checkpoint');
+        if (writes) bytes += batch.bytes + FRAME_OVERHEAD_BYTES;
         const asked = batch.barriers.some(({ kind }) => kind === 'rotate');
         const ends = lastLsn >= firstLsn && (asked || bytes >= maxSegmentBytes);
         batches$.next(batch);
@@ -93,10 +93,4 @@ export function rotate(options: RotateOptions = {}): OperatorFunction<Batch, Seg
         },
       });
     });
-}
-
-/** What a batch takes in its segment at the most: commit may put a mark before the frames. */
-function writtenBytes({ bytes, barriers }: Batch): number {
-  const checkpoints = barriers.filter(({ kind }) => kind === 'checkpoint').length;
-  return bytes === 0 && checkpoints === 0 ? 0 : bytes + FRAME_OVERHEAD_BYTES + checkpoints * CHECKPOINT_FRAME_BYTES;
 }
