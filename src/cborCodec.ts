@@ -22,7 +22,9 @@ const PROBES = [
  * CBOR (RFC 8949) by cbor-x: the default codec. Each record stands alone.
  *
  * Keeps bigint, Date, Map, Set, typed arrays, `undefined`, and nesting a thousand deep. Does not keep: `-0` (becomes `0`), the class
- * of an instance (its own properties become an object's), symbol keys, half a surrogate pair (becomes U+FFFD). Functions, symbols, cycles
+ * of an instance (its own properties become an object's), symbol keys, half a surrogate pair (becomes U+FFFD), the
+ * holes of an array (become `undefined`), `Buffer` and `ArrayBuffer` (become `Uint8Array`), two references to one object (become two objects),
+ * the millisecond of a Date beyond the year 141,338. Functions, symbols, cycles
  * and a key `__proto__` are refused with `WalRecordError`.
  *
  * @param options of cbor-x, on top of `{ useRecords: false, mapsAsObjects: true, copyBuffers: true, tagUint8Array: true }`.

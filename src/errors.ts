@@ -137,7 +137,7 @@ export class WalBackpressureError extends WalError {
     const unit = limitName === 'maxPendingBytes' ? 'bytes' : 'records';
     super(
       'WAL_BACKPRESSURE',
-      `${pending} ${unit} wait to become durable and ${limitName} is ${limit}: this record was not taken. Wait for acks and append it again.`,
+      `${pending} ${unit} wait to become durable and ${limitName} is ${limit}: this record was not taken. Wait for acks and append it again; where none can come before a commit record does, flush().`,
     );
   }
 }

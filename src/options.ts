@@ -100,8 +100,10 @@ const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
 export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> {
   const { isCommit, shutdown$, scheduler } = options;
   if (isCommit !== undefined && typeof isCommit !== 'function') throw wrongType('isCommit', 'a function', isCommit);
-  if (shutdown$ !== undefined && typeof (shutdown$ as { subscribe?: unknown }).subscribe !== 'function') {
+  if (shutdown$ !== undefined && !hasMethods(shutdown$, 'subscribe'))
     throw wrongType('shutdown$', 'an Observable', shutdown$);
+  if (scheduler !== undefined && !hasMethods(scheduler, 'now', 'schedule')) {
+    throw wrongType('scheduler', 'a scheduler', scheduler);
   }
   return {
     durability: checkDurability(options.durability ?? { mode: 'sync' }),
@@ -134,6 +136,7 @@ export function integer(name: string, value: number, min: number, max: number = 
 }
 
 function checkDurability(durability: Durability): Durability {
+  if (typeof durability !== 'object') throw wrongType('durability', 'an object with a mode', durability);
   switch (durability.mode) {
     case 'sync':
     case 'nosync':
@@ -170,15 +173,19 @@ function milliseconds(name: string, value: number): number {
 }
 
 function checkCodec<T>(codec: Codec<T>): Codec<T> {
-  if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function') {
-    throw wrongType('codec', 'an object with encode and decode', codec);
-  }
+  if (!hasMethods(codec, 'encode', 'decode')) throw wrongType('codec', 'an object with encode and decode', codec);
   // An Encoder of cbor-x or msgpackr looks like a codec. With a dictionary, its records mean nothing alone.
   const shared = codec as { structures?: unknown; sequential?: unknown };
   if (shared.structures !== undefined || shared.sequential) {
-    throw new TypeError('codec keeps a dictionary (structures, sequential); every record of a log must decode alone');
+    throw new TypeError(
+      'codec keeps a dictionary (structures, sequential), and every record of a log must decode alone: use cborCodec(options)',
+    );
   }
   return codec;
+}
+
+function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+  return names.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function');
 }
 
 function wrongType(name: string, expected: string, value: unknown): TypeError {

@@ -26,9 +26,9 @@ import type { WalRecord } from './walRecord';
 
 export interface ReadWalOptions<T> extends ReadOptions {
   /** The codec that wrote the log. Default `cborCodec()`. */
-  readonly codec?: Codec<T>;
+  readonly codec?: Codec<T> | undefined;
   /** Largest payload accepted, in bytes. Default 16 MiB. */
-  readonly maxRecordBytes?: number;
+  readonly maxRecordBytes?: number | undefined;
 }
 
 /**
@@ -97,8 +97,8 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
   const [oldest] = segments;
   if (!oldest) return EMPTY;
   const after = options.after ?? oldest.firstLsn - 1;
-  if (after + 1 < oldest.firstLsn) return throwError(() => new WalTruncatedError(after + 1, oldest.firstLsn));
   if (after >= until) return EMPTY;
+  if (after + 1 < oldest.firstLsn) return throwError(() => new WalTruncatedError(after + 1, oldest.firstLsn));
   const first = segments.findLastIndex(({ firstLsn }) => firstLsn <= after + 1);
   const wanted = segments.slice(first).filter(({ firstLsn }) => firstLsn <= until);
 

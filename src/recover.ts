@@ -223,18 +223,19 @@ function refuseLostCheckpoint(checkpoint: Checkpoint | undefined, { lastLsn, end
 
 /** Copies the first `end` bytes into a new file and puts that in the place of the old one. */
 function rewrite(store: SegmentStore, name: string, end: number): Observable<never> {
-  return withFile(store, name, (old) =>
-    replaceFile(store, name, (file) => {
-      let at = 0;
-      return readChunks(old, 0, end).pipe(
+  return replaceFile(store, name, (file) => {
+    let at = 0;
+    // Closed again before the rename: Windows refuses to replace a file that is open.
+    return withFile(store, name, (old) =>
+      readChunks(old, 0, end).pipe(
         concatMap((chunk) => {
           const from = at;
           at += chunk.length;
           return file.write([chunk], from);
         }),
-      );
-    }),
-  ).pipe(asIoError('Rewriting', name));
+      ),
+    );
+  }).pipe(asIoError('Rewriting', name));
 }
 
 function openAt(

@@ -78,12 +78,13 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
 
   /** Starts the clock of the modes `batch` and `adaptive` again. `false` where it runs already or the mode has none. */
   startBackgroundSync(): boolean;
-  /** Stops it: batches then end by their number, by a barrier, or at the close. Done when no commit is on its way. */
+  /** Stops it: batches then end by their number, by a barrier, or at the close. Done when
+   * the commit that is on its way has returned. */
   stopBackgroundSync(): Promise<void>;
 
   /**
    * A Node `Writable` in object mode that appends what is written to it. Its callback comes with the ack, so `pipeline` and
-   * `write() === false` slow the producer down to the disk.
+   * `write() === false` slow the producer down to the disk. In mode `nosync` that means written, and not yet durable.
    */
   writable(options?: WalWritableOptions): Writable;
 

@@ -52,7 +52,27 @@ export function decodeCheckpointFile(bytes: Uint8Array): {
   }
   if (!isSealed(bytes, HEADER_BYTES, end, crcStart(logId))) refuse("the checkpoint's checksum does not match");
   if (frameKind(bytes, HEADER_BYTES) !== 'checkpoint') refuse('it holds something other than a checkpoint');
-  const checkpoint = codec.decode(framePayload(bytes, HEADER_BYTES, end));
+  const checkpoint =
+    decodeCheckpoint(framePayload(bytes, HEADER_BYTES, end)) ?? refuse('its payload is not that of a checkpoint');
   if (checkpoint.lsn !== firstLsn - 1) refuse('header and checkpoint name different LSNs');
   return { checkpoint, logId };
+}
+
+/** `undefined` for anything but a checkpoint. */
+function decodeCheckpoint(payload: Uint8Array): Checkpoint | undefined {
+  let claimed: unknown;
+  try {
+    claimed = codec.decode(payload);
+  } catch {
+    return undefined;
+  }
+  if (typeof claimed !== 'object' || claimed === null) return undefined;
+  const { lsn, epoch, transactionId } = claimed as Partial<Record<keyof Checkpoint, unknown>>;
+  if (!isCount(lsn) || !isCount(epoch)) return undefined;
+  if (transactionId === undefined) return { lsn, epoch };
+  return isCount(transactionId) ? { lsn, epoch, transactionId } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
