@@ -59,7 +59,7 @@ export interface WalOptions<T> {
 
   /**
    * Zeros kept ahead of the write position, in bytes: an fsync that overwrites zeros does not wait for the file system's journal.
-   * 0 turns it off.
+   * 0 turns it off. Mode `nosync`, which waits for none, lays no zeros.
    *
    * @default 1_048_576 (1 MiB)
    */
@@ -105,14 +105,16 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
   if (scheduler !== undefined && !hasMethods(scheduler, 'now', 'schedule')) {
     throw wrongType('scheduler', 'a scheduler', scheduler);
   }
+  const durability = checkDurability(options.durability ?? { mode: 'sync' });
+  const preallocateBytes = integer('preallocateBytes', options.preallocateBytes ?? MIB, 0);
   return {
-    durability: checkDurability(options.durability ?? { mode: 'sync' }),
+    durability,
     codec: checkCodec(options.codec ?? cborCodec<T>()),
     maxSegmentBytes: integer('maxSegmentBytes', options.maxSegmentBytes ?? 64 * MIB, MIN_SEGMENT_BYTES),
     maxRecordBytes: integer('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PAYLOAD_BYTES),
     maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes ?? 64 * MIB, 1),
     maxPendingRecords: integer('maxPendingRecords', options.maxPendingRecords ?? MIB, 1),
-    preallocateBytes: integer('preallocateBytes', options.preallocateBytes ?? MIB, 0),
+    preallocateBytes: durability.mode === 'nosync' ? 0 : preallocateBytes,
     isCommit,
     shutdown$,
     scheduler,

@@ -102,19 +102,20 @@ export class SegmentWriter implements SegmentSink {
         this.#laid(),
         this.#sound(defer(() => this.file.truncate(this.position))).pipe(ignoreElements()),
         defer(() => this.file.sync()).pipe(ignoreElements()),
-        defer(() => this.abandon()),
+        this.abandon(),
       ),
     );
   }
 
-  /** Closes the file as it is, once. */
+  /** Closes the file as it is, once. Who comes second waits for that; a failure to close is told to the first. */
   abandon(): Observable<void> {
-    if (!this.#closing) {
+    return defer(() => {
+      if (this.#closing) return this.#closing.pipe(catchError(() => EMPTY));
       const closed = new AsyncSubject<void>();
       this.#closing = closed;
       concat(this.#laid(), this.file.close()).subscribe(closed);
-    }
-    return this.#closing;
+      return closed;
+    });
   }
 
   #append(bytes: number, write: (at: number) => Observable<void>): Observable<void> {
