@@ -62,6 +62,7 @@ class CborCodec<T> implements Codec<T> {
   encode(value: T): Uint8Array {
     if (encoding)
       throw new WalRecordError('A value cannot be encoded while another one is: does a getter of it append?');
+    if (isThenable(value)) throw new WalRecordError('A Promise is no record: await it first');
     encoding = true;
     try {
       const bytes = this.encoder.encode(value);
@@ -106,4 +107,8 @@ function hasProtoKey(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
   if (value instanceof Map || value instanceof Set) return [...value].flat().some(hasProtoKey);
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoKey);
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

@@ -390,6 +390,10 @@ export class LiveWal<T> implements Wal<T> {
     checkReadOptions(options);
     return defer(() => {
       if (this.#released && !this.#failure) return throwError(() => new WalClosedError('read'));
+      if ((options.after ?? 0) > this.#lastLsn) {
+        const reason = `after ${options.after} is past the last LSN, ${this.#lastLsn}: is this the log that the reader has read?`;
+        return throwError(() => new RangeError(reason));
+      }
       const until = Math.min(this.#durableLsn, options.until ?? Infinity);
       let lastLsn = options.after ?? 0;
       return readFrames(this.#store, {
@@ -421,7 +425,11 @@ export class LiveWal<T> implements Wal<T> {
   }
 
   get recordCount(): number {
-    return this.#lastLsn - this.#oldestSegment.firstLsn + 1;
+    return this.#lastLsn - this.firstLsn + 1;
+  }
+
+  get firstLsn(): number {
+    return this.#oldestSegment.firstLsn;
   }
 
   get lastLsn(): number {

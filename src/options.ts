@@ -88,6 +88,19 @@ export type CheckedOptions<T> = {
 /** The options whose default is that there is none. */
 type Unset = 'isCommit' | 'shutdown$' | 'scheduler';
 
+const KNOWN: Readonly<Record<keyof WalOptions<unknown>, true>> = {
+  durability: true,
+  isCommit: true,
+  codec: true,
+  maxSegmentBytes: true,
+  maxRecordBytes: true,
+  maxPendingBytes: true,
+  maxPendingRecords: true,
+  preallocateBytes: true,
+  shutdown$: true,
+  scheduler: true,
+};
+
 const MIB = 1024 * 1024;
 export const DEFAULT_MAX_RECORD_BYTES = 16 * MIB;
 const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
@@ -95,9 +108,12 @@ const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
 /**
  * Fills in the defaults.
  *
- * @throws TypeError for an option of the wrong type, RangeError for a number out of range; each names the option and the value.
+ * @throws TypeError for an option of the wrong type or an unknown one, RangeError for a number out of range; each names the option and the value.
  */
 export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> {
+  for (const name of Object.keys(options)) {
+    if (!(name in KNOWN)) throw new TypeError(`${name} is no option; there are ${Object.keys(KNOWN).join(', ')}`);
+  }
   const { isCommit, shutdown$, scheduler } = options;
   if (isCommit !== undefined && typeof isCommit !== 'function') throw wrongType('isCommit', 'a function', isCommit);
   if (shutdown$ !== undefined && !hasMethods(shutdown$, 'subscribe'))

@@ -57,7 +57,8 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    * The records with `after < lsn <= until`, in LSN order, in constant memory. Ends at the LSN that was durable when it was
    * subscribed.
    *
-   * Its errors: `WalTruncatedError` (a checkpoint has removed the first of them), `WalCorruptError`, `WalRecordError` (another
+   * Its errors: RangeError (`after` is past the last record: the reader has seen more than this log ever held),
+   * `WalTruncatedError` (a checkpoint has removed the first of them), `WalCorruptError`, `WalRecordError` (another
    * codec wrote them), `WalIoError`, `WalClosedError`. A RangeError is thrown for an LSN that is none.
    */
   read(options?: ReadOptions): Observable<Entry<T>>;
@@ -100,6 +101,8 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
   readonly durability: Durability;
   /** Records that the log holds. */
   readonly recordCount: number;
+  /** LSN of the oldest record that the log still holds; `lastLsn + 1` where it holds none. */
+  readonly firstLsn: number;
   /** LSN of the newest record appended; 0 = nothing yet. */
   readonly lastLsn: number;
   readonly durableLsn: number;

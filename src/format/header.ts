@@ -67,5 +67,5 @@ export function decodeHeader(bytes: Uint8Array, file: string): SegmentHeader {
   if (readUint32(bytes, 24) !== 0) refuse('its reserved bytes are not zero');
   const firstLsn = readLsn(bytes, 8);
   if (!Number.isSafeInteger(firstLsn) || firstLsn < 1) refuse(`${firstLsn} is no first LSN`);
-  return { firstLsn, logId: bytes.slice(16, 24) };
+  return { firstLsn, logId: new Uint8Array(bytes.subarray(16, 24)) };
 }

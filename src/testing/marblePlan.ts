@@ -15,6 +15,7 @@ export type MarbleTimeline = string | readonly string[];
  * lock:  '-'              never comes back
  * ```
  *
+ * @throws TypeError, when the operation comes, for marbles that hold a value.
  * @param failure what a `#` fails with. Default: `fault('EIO')`.
  * @example
  * memoryStore({ plan: marblePlan({ write: '--|', sync: ['---|', '--#'] }, fault('ENOSPC')) })
@@ -41,9 +42,10 @@ export function fault(code: string): NodeJS.ErrnoException {
 
 /** Lasts as long as the marbles say and ends as they do. */
 function take(marbles: string, failure: unknown): Observable<never> {
-  const [last] = TestScheduler.parseMarbles(marbles, undefined, failure, false, true).slice(-1);
-  if (!last) return NEVER;
-  const { frame, notification } = last;
+  const [first] = TestScheduler.parseMarbles(marbles, undefined, failure, false, true);
+  if (!first) return NEVER;
+  const { frame, notification } = first;
+  if (notification.kind === 'N') throw new TypeError(`'${marbles}': an operation has no values, only its end, | or #`);
   const end = notification.kind === 'E' ? throwError(() => failure) : EMPTY;
   return frame === 0 ? end : concat(timer(frame).pipe(ignoreElements()), end);
 }

@@ -89,17 +89,17 @@ class InMemoryStore implements MemoryStore {
     this.dir = dir;
     this.#plan = plan;
     for (const [name, content] of files ?? []) {
-      this.#names.set(name, { data: content.slice(), durable: content.slice() });
+      this.#names.set(name, { data: copy(content), durable: copy(content) });
     }
     this.#durableNames = new Map(this.#names);
   }
 
   snapshot(): Map<string, Uint8Array> {
-    return new Map([...this.#names].map(([name, { data }]) => [name, data.slice()]));
+    return new Map([...this.#names].map(([name, { data }]) => [name, copy(data)]));
   }
 
   durableSnapshot(): Map<string, Uint8Array> {
-    return new Map([...this.#durableNames].map(([name, { durable }]) => [name, durable.slice()]));
+    return new Map([...this.#durableNames].map(([name, { durable }]) => [name, copy(durable)]));
   }
 
   lock(): Observable<Unlock> {
@@ -126,7 +126,7 @@ class InMemoryStore implements MemoryStore {
         this.#names.set(name, inode);
       }
       if (!inode) throw noSuchFile('open', name);
-      return this.#file(name, inode);
+      return this.#file(name, inode, access !== 'read');
     });
   }
 
@@ -161,21 +161,25 @@ class InMemoryStore implements MemoryStore {
     });
   }
 
-  #file(name: string, inode: Inode): SegmentFile {
+  #file(name: string, inode: Inode, writable: boolean): SegmentFile {
     let open = true;
     const act = <R>(operation: Omit<StoreOperation, 'file'>, effect: () => R): Observable<R> =>
       this.#do({ ...operation, file: name }, () => {
-        if (!open) throw Object.assign(new Error(`EBADF: bad file descriptor, ${operation.kind}`), { code: 'EBADF' });
+        const change = operation.kind === 'write' || operation.kind === 'truncate';
+        if (!open || (change && !writable)) {
+          throw Object.assign(new Error(`EBADF: bad file descriptor, ${operation.kind}`), { code: 'EBADF' });
+        }
         return effect();
       });
     return {
       name,
       size: () => act({ kind: 'size' }, () => inode.data.length),
       read: (position, length) =>
-        act({ kind: 'read', position, bytes: length }, () => inode.data.slice(position, position + length)),
+        act({ kind: 'read', position, bytes: length }, () => copy(inode.data.subarray(position, position + length))),
       write: (pieces, position) => {
         const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
         return act({ kind: 'write', position, bytes }, () => {
+          if (bytes === 0) return;
           inode.data = resized(inode.data, Math.max(inode.data.length, position + bytes));
           let at = position;
           for (const piece of pieces) {
@@ -186,7 +190,7 @@ class InMemoryStore implements MemoryStore {
       },
       sync: () =>
         act({ kind: 'sync' }, () => {
-          inode.durable = inode.data.slice();
+          inode.durable = copy(inode.data);
         }),
       truncate: (size) =>
         act({ kind: 'truncate' }, () => {
@@ -200,8 +204,13 @@ class InMemoryStore implements MemoryStore {
   }
 }
 
+/** Not `slice`: a Buffer's is a view. */
+function copy(data: Uint8Array): Uint8Array {
+  return new Uint8Array(data);
+}
+
 function resized(data: Uint8Array, size: number): Uint8Array {
-  if (size <= data.length) return data.slice(0, size);
+  if (size <= data.length) return copy(data.subarray(0, size));
   const grown = new Uint8Array(size);
   grown.set(data);
   return grown;
