@@ -56,6 +56,7 @@ async function sell(dir: string, sales: readonly Sale[]): Promise<void> {
   );
 
   // #endregion checkpoint
+  await wal.flush(); // behind the making of the segment that the last batch may have opened
   const before = (await wal.logFiles()).length;
   // #region checkpoint
   // Now and then: save the state, durably. Then the log up to there is no longer needed, and its files go.

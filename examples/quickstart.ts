@@ -16,7 +16,10 @@ export async function main(dir: string): Promise<void> {
   const wal = await openWal<OrderEvent>(dir);
   await wal.read().forEach(({ lsn, value }) => console.log(`replayed ${lsn}: ${value.type} ${value.order}`));
 
-  wal.acks$.subscribe(({ lsn }) => console.log(`durable up to ${lsn}`));
+  wal.acks$.subscribe({
+    next: ({ lsn }) => console.log(`durable up to ${lsn}`),
+    error: (error: unknown) => console.error('the log has stopped', error), // a write or an fsync failed
+  });
 
   // An append happens on the call. Its ack comes once the record survives a power cut.
   wal.append({ type: 'OrderPlaced', order: 42 }).subscribe(({ lsn }) => console.log(`order 42 is record ${lsn}`));

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Subject, fromEvent, lastValueFrom } from 'rxjs';
+import { Subject, fromEvent, lastValueFrom, takeUntil } from 'rxjs';
 import { openWal } from 'rxwal';
 
 interface Click {
@@ -12,14 +12,16 @@ export async function main(dir: string): Promise<void> {
   const clicks$ = new Subject<Click>();
 
   // #region subject
-  // SIGTERM closes the log: it takes nothing more, and what it has taken becomes durable.
-  const wal = await openWal<Click>(dir, { shutdown$: fromEvent(process, 'SIGTERM') });
-
-  clicks$.subscribe(wal); // a log is an Observer; the end of clicks$ would close it too
+  const wal = await openWal<Click>(dir);
   wal.acks$.subscribe({
     next: ({ lsn }) => console.log(`click ${lsn} is durable`),
+    error: (error: unknown) => console.error('the log has stopped', error),
     complete: () => console.log('the log is closed'),
   });
+
+  // A log is an Observer. The end of the events closes it: it takes nothing more, and what it has taken becomes durable.
+  const shutdown$ = fromEvent(process, 'SIGTERM');
+  clicks$.pipe(takeUntil(shutdown$)).subscribe(wal);
   // #endregion subject
 
   clicks$.next({ button: 'buy' });

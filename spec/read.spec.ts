@@ -77,8 +77,6 @@ describe('read', () => {
     [5, 7, 6, 7],
     [7, undefined, 8, 8],
     [8, undefined, 9, 8],
-    [9, undefined, 10, 8],
-    [1000, undefined, 9, 8],
     [undefined, 4, 1, 4],
     [undefined, 1000, 1, 8],
     [undefined, Infinity, 1, 8],
@@ -90,6 +88,14 @@ describe('read', () => {
     expect({ error, done }).toEqual({ error: undefined, done: true });
     expect(recordsOf(values)).toEqual(records(from, to));
     expect(readOf(files, { after, until })).toMatchObject({ values: records(from, to), error: undefined, done: true });
+  });
+
+  it.each([9, 1000])('after %p, past the last LSN, refuses: the reader has read another log', (after) => {
+    const { error } = collect(openFiles(files).wal.read({ after }));
+    expect(error).toEqual(
+      new RangeError(`after ${after} is past the last LSN, 8: is this the log that the reader has read?`),
+    );
+    expect(readOf(files, { after }).error).toEqual(error);
   });
 
   it('every pair of LSNs', () => {

@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
-import { EMPTY, NEVER, throwError, type Observable } from 'rxjs';
-import { WalBackpressureError, WalClosedError } from '../src/errors';
-import type { Ack } from '../src/types';
+import { WalBackpressureError, WalClosedError, type WalError } from '../src/errors';
 import { walWritable } from '../src/writable';
 
 /** A log as the stream sees it: what it is asked for, in order, and when each flush is done. */
@@ -11,9 +9,9 @@ class FakeLog {
   readonly calls: string[] = [];
   readonly #flushes: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
-  constructor(private readonly verdict: (value: unknown) => Observable<Ack> = () => NEVER) {}
+  constructor(private readonly verdict: (value: unknown) => WalError | undefined = () => undefined) {}
 
-  append(value: unknown): Observable<Ack> {
+  take(value: unknown): WalError | undefined {
     this.calls.push(`append ${String(value)}`);
     return this.verdict(value);
   }
@@ -88,7 +86,7 @@ describe('walWritable', () => {
 
   it('flushes and tries the same value again where the log is full', async () => {
     let refusals = 3;
-    const log = new QuickLog((value) => (value === 'b' && refusals-- > 0 ? throwError(() => full) : NEVER));
+    const log = new QuickLog((value) => (value === 'b' && refusals-- > 0 ? full : undefined));
     await pipeline(Readable.from(['a', 'b', 'c']), walWritable(log));
     expect(log.calls.filter((call) => call === 'append b')).toHaveLength(4);
     const order = log.calls.filter((call, index) => call !== 'flush' && log.calls[index + 1] !== call);
@@ -97,7 +95,7 @@ describe('walWritable', () => {
 
   it('is destroyed by any other refusal, and appends nothing behind it', async () => {
     const refusal = new WalClosedError('append');
-    const log = new QuickLog((value) => (value === 'b' ? throwError(() => refusal) : NEVER));
+    const log = new QuickLog((value) => (value === 'b' ? refusal : undefined));
     await expect(pipeline(Readable.from(['a', 'b', 'c']), walWritable(log))).rejects.toBe(refusal);
     expect(log.calls).not.toContain('append c');
   });
@@ -123,7 +121,7 @@ describe('walWritable', () => {
   });
 
   it('leaves the log open at its end', async () => {
-    const log = new QuickLog(() => EMPTY);
+    const log = new QuickLog();
     const stream = walWritable(log);
     stream.end('a');
     await finished(stream);

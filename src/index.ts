@@ -29,6 +29,7 @@ export { appendTo } from './operators/appendTo';
 export { committed } from './operators/committed';
 
 // What composing the line by hand takes.
+export { saveCheckpoint } from './saveCheckpoint';
 export { recover, type RecoverOptions, type Recovered } from './recover';
 export { HEADER_BYTES } from './format/header';
 export { nodeStore } from './store/nodeStore';

@@ -7,7 +7,7 @@ import { rotate } from './operators/rotate';
 import { serialize } from './operators/serialize';
 import type { CheckedOptions } from './options';
 import type { Recovered } from './recover';
-import type { Barrier, Batch, Commit, Frame, Payload, Rejection, SegmentWindow } from './types';
+import type { Barrier, Batch, Commit, Frame, Payload, Rejection } from './types';
 
 export interface LineOptions<T> {
   readonly options: CheckedOptions<T>;
@@ -26,8 +26,6 @@ export interface LineOptions<T> {
   readonly onFrame: (frame: Frame) => void;
   /** A batch is on its way to the disk. */
   readonly onBatch: (batch: Batch) => void;
-  /** A segment is to be written. */
-  readonly onWindow: (window: SegmentWindow) => void;
 }
 
 /**
@@ -49,10 +47,6 @@ export function line<T>(parts: LineOptions<T>): OperatorFunction<T, Commit> {
       batch({ durability, settled$, barriers$, background$, scheduler }),
       tap(parts.onBatch),
     );
-    return batches$.pipe(
-      rotate({ maxSegmentBytes, from }),
-      tap(parts.onWindow),
-      commit({ ...recovered, mode: durability.mode, scheduler }),
-    );
+    return batches$.pipe(rotate({ maxSegmentBytes, from }), commit({ ...recovered, mode: durability.mode, scheduler }));
   };
 }

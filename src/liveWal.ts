@@ -3,18 +3,19 @@ import type { Writable } from 'node:stream';
 import {
   AsyncSubject,
   BehaviorSubject,
-  EMPTY,
+  NEVER,
   Observable,
   Subject,
   catchError,
   concat,
   defer,
   firstValueFrom,
-  ignoreElements,
+  from,
   lastValueFrom,
   takeUntil,
   tap,
   throwError,
+  type Subscription,
 } from 'rxjs';
 import { AckQueue } from './ackQueue';
 import { monotonicScheduler } from './clock';
@@ -26,7 +27,7 @@ import {
   WalTruncatedError,
   type WalError,
 } from './errors';
-import { CHECKPOINT_FILE, encodeCheckpointFile } from './format/checkpoint';
+import { encodeCheckpointFile } from './format/checkpoint';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
 import { asIoError } from './ioError';
 import { line } from './line';
@@ -34,10 +35,11 @@ import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
 import { deserialize } from './operators/deserialize';
 import { checkReadOptions, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
-import { readFrames } from './read';
+import { pastTheEnd, readFrames } from './read';
 import type { Recovered } from './recover';
-import { replaceFile } from './store/replaceFile';
-import { segmentName, type SegmentStore, type Unlock } from './store/segmentStore';
+import { saveCheckpoint } from './saveCheckpoint';
+import { segmentName, type Unlock } from './store/segmentStore';
+import type { TrackedStore } from './store/trackedStore';
 import { Turns } from './turns';
 import type {
   Ack,
@@ -51,7 +53,6 @@ import type {
   Recovery,
   Rejection,
   SegmentInfo,
-  SegmentSink,
   WalState,
 } from './types';
 import type { CheckpointMark, Wal } from './wal';
@@ -62,18 +63,17 @@ export class LiveWal<T> implements Wal<T> {
   readonly recovery: Recovery;
   readonly durability: Durability;
 
-  readonly #store: SegmentStore;
+  readonly #store: TrackedStore;
   readonly #unlock: Unlock;
   readonly #options: CheckedOptions<T>;
   readonly #logId: Uint8Array;
   /** Oldest first; the last one is, or is about to be, written. */
   readonly #segments: SegmentInfo[];
 
-  /** The one that is being written. */
-  #segment: SegmentSink;
-
   readonly #source = new Subject<T>();
   readonly #shutdown$ = new Subject<void>();
+  /** Not there yet where it emits at once. */
+  readonly #shutdownSubscription: Subscription | undefined;
   readonly #barriers$ = new Subject<Barrier>();
   readonly #background$ = new BehaviorSubject(true);
   readonly #settled$ = new Subject<void>();
@@ -94,6 +94,7 @@ export class LiveWal<T> implements Wal<T> {
   /** The batch on its way to the disk: its last LSN and its bytes. */
   #handedLsn: number;
   #handedBytes = 0;
+  #inFlight = false;
   /** What became of the value that is being appended. */
   #verdict: number | WalError | undefined;
   /** Within `append`, whose caller will hear what becomes of it. */
@@ -107,13 +108,12 @@ export class LiveWal<T> implements Wal<T> {
   #stopping = false;
   #released = false;
 
-  constructor(store: SegmentStore, unlock: Unlock, recovered: Recovered, options: CheckedOptions<T>) {
+  constructor(store: TrackedStore, unlock: Unlock, recovered: Recovered, options: CheckedOptions<T>) {
     this.#store = store;
     this.#unlock = unlock;
     this.#options = options;
     this.#logId = recovered.logId;
     this.#segments = [...recovered.segments];
-    this.#segment = recovered.segment;
     this.recovery = recovered.recovery;
     this.durability = options.durability;
     this.#lastLsn = recovered.lastLsn;
@@ -126,7 +126,7 @@ export class LiveWal<T> implements Wal<T> {
     const ack = (lsn: number): Ack => ({ lsn, durable: lsn <= this.#durableLsn });
     this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks);
     this.#run(recovered);
-    options.shutdown$?.pipe(takeUntil(this.#ended$.pipe(catchError(() => [undefined])))).subscribe({
+    this.#shutdownSubscription = from(options.shutdown$ ?? NEVER).subscribe({
       next: () => {
         this.complete();
       },
@@ -150,8 +150,8 @@ export class LiveWal<T> implements Wal<T> {
             ...recovered,
             createSegment: (info) =>
               recovered.createSegment(info).pipe(
-                tap((segment) => {
-                  this.#segment = segment;
+                tap(() => {
+                  this.#segments.push(info);
                 }),
               ),
           },
@@ -171,9 +171,7 @@ export class LiveWal<T> implements Wal<T> {
           onBatch: ({ frames, bytes }) => {
             this.#handedLsn = frames.at(-1)?.lsn ?? this.#handedLsn;
             this.#handedBytes = bytes;
-          },
-          onWindow: ({ sequence, firstLsn }) => {
-            if (sequence !== this.#newestSegment.sequence) this.#segments.push({ sequence, firstLsn });
+            this.#inFlight = true;
           },
         }),
         tap((done) => {
@@ -244,9 +242,13 @@ export class LiveWal<T> implements Wal<T> {
 
   /** Sends a value down the line. @returns its LSN, or why it has none. */
   #take(value: T): number | WalError {
-    const verdict = this.#refusal('append') ?? this.#send(value);
+    const verdict = this.#verdictOn(value);
     if (typeof verdict !== 'number') this.#outputs.rejected.next({ value, error: verdict });
     return verdict;
+  }
+
+  #verdictOn(value: T): number | WalError {
+    return this.#refusal('append') ?? this.#send(value);
   }
 
   #refusal(call: string): WalError | undefined {
@@ -264,19 +266,24 @@ export class LiveWal<T> implements Wal<T> {
     return verdict ?? this.#refusal('append') ?? new WalClosedError('append');
   }
 
-  #admits({ bytes }: Payload): boolean {
+  #admits(payload: Payload): boolean {
+    let refusal = this.#noRoomFor(payload);
+    if (refusal && !this.#inFlight) {
+      // Nobody would ever make room: what has gathered waits for a commit record, or a clock that stands. So it leaves as it is.
+      this.#barriers$.next({ kind: 'flush' });
+      refusal = this.#noRoomFor(payload);
+    }
+    this.#verdict = refusal;
+    return refusal === undefined;
+  }
+
+  #noRoomFor({ bytes }: Payload): WalBackpressureError | undefined {
     const { maxPendingBytes, maxPendingRecords } = this.#options;
     const records = this.#lastLsn - this.#ackedLsn;
-    if (records >= maxPendingRecords) {
-      this.#verdict = new WalBackpressureError('maxPendingRecords', maxPendingRecords, records);
-      return false;
-    }
+    if (records >= maxPendingRecords) return new WalBackpressureError('maxPendingRecords', maxPendingRecords, records);
     const pending = this.#pendingBytes;
-    if (pending > 0 && pending + bytes.length + FRAME_OVERHEAD_BYTES > maxPendingBytes) {
-      this.#verdict = new WalBackpressureError('maxPendingBytes', maxPendingBytes, pending);
-      return false;
-    }
-    return true;
+    if (pending === 0 || pending + bytes.length + FRAME_OVERHEAD_BYTES <= maxPendingBytes) return undefined;
+    return new WalBackpressureError('maxPendingBytes', maxPendingBytes, pending);
   }
 
   // Out.
@@ -310,6 +317,7 @@ export class LiveWal<T> implements Wal<T> {
     if (isBatch) {
       this.#pendingBytes -= this.#handedBytes;
       this.#handedBytes = 0;
+      this.#inFlight = false;
     }
     if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#outputs.commits.next(done);
     if (this.#durableLsn > before) this.#outputs.durable.next(this.#durableLsn);
@@ -321,6 +329,7 @@ export class LiveWal<T> implements Wal<T> {
 
   #onCheckpoint({ checkpoint: asked, saved, error }: CheckpointOutcome): void {
     if (saved) this.#saved = asked;
+    else if (this.#asked === asked) this.#asked = this.#saved;
     if (error === undefined) this.#checkpoints.resolve(asked, asked);
     else this.#checkpoints.reject(asked, error);
   }
@@ -356,6 +365,8 @@ export class LiveWal<T> implements Wal<T> {
     };
     const refusal = this.#refusal('checkpoint');
     if (refusal) throw refusal;
+    // What cannot be encoded now, from within the codec, must not fail the line.
+    encodeCheckpointFile(asked, this.#logId);
     this.#asked = asked;
     const outcome = this.#checkpoints.wait(asked);
     const [done] = await Promise.all([outcome, this.#bar({ kind: 'checkpoint', checkpoint: asked })]);
@@ -381,7 +392,7 @@ export class LiveWal<T> implements Wal<T> {
 
   async stopBackgroundSync(): Promise<void> {
     this.#background$.next(false);
-    if (this.#handedBytes > 0) await firstValueFrom(this.#settled$, { defaultValue: undefined });
+    if (this.#inFlight) await firstValueFrom(this.#settled$, { defaultValue: undefined });
   }
 
   // Looking.
@@ -390,12 +401,10 @@ export class LiveWal<T> implements Wal<T> {
     checkReadOptions(options);
     return defer(() => {
       if (this.#released && !this.#failure) return throwError(() => new WalClosedError('read'));
-      if ((options.after ?? 0) > this.#lastLsn) {
-        const reason = `after ${options.after} is past the last LSN, ${this.#lastLsn}: is this the log that the reader has read?`;
-        return throwError(() => new RangeError(reason));
-      }
+      const { after = 0 } = options;
+      if (after > this.#lastLsn) return throwError(() => pastTheEnd(after, this.#lastLsn));
       const until = Math.min(this.#durableLsn, options.until ?? Infinity);
-      let lastLsn = options.after ?? 0;
+      let lastLsn = after;
       return readFrames(this.#store, {
         segments: [...this.#segments],
         logId: this.#logId,
@@ -453,16 +462,22 @@ export class LiveWal<T> implements Wal<T> {
   }
 
   writable(options?: WalWritableOptions): Writable {
-    return walWritable(this, options);
+    const target = {
+      take: (value: T) => {
+        const verdict = this.#verdictOn(value);
+        if (typeof verdict === 'number') return undefined;
+        // One that there is no room for yet is taken later, and not refused.
+        if (!(verdict instanceof WalBackpressureError)) this.#outputs.rejected.next({ value, error: verdict });
+        return verdict;
+      },
+      flush: () => this.flush(),
+    };
+    return walWritable(target, options);
   }
 
   /** A log has at least one segment. */
   get #oldestSegment(): SegmentInfo {
     return this.#segments[0] as SegmentInfo;
-  }
-
-  get #newestSegment(): SegmentInfo {
-    return this.#segments.at(-1) as SegmentInfo;
   }
 
   // The way out.
@@ -505,6 +520,7 @@ export class LiveWal<T> implements Wal<T> {
   #release(): void {
     if (this.#released) return;
     this.#released = true;
+    this.#shutdownSubscription?.unsubscribe();
     const failure = this.#failure && new WalPoisonedError(this.#failure.cause, 'unknown');
     const end = (error: WalError | undefined): void => {
       this.#outputs.end(this.#sourceError);
@@ -515,12 +531,8 @@ export class LiveWal<T> implements Wal<T> {
         this.#ended$.error(error);
       }
     };
-    // After a failure its file may still be closing; the lock goes last.
-    const closed = this.#segment.abandon().pipe(
-      ignoreElements(),
-      catchError(() => EMPTY),
-    );
-    concat(failure ? closed : EMPTY, this.#unlock()).subscribe({
+    // What is still on its way to the disk must not come down on somebody else's log.
+    concat(this.#store.quiet, this.#unlock()).subscribe({
       complete: () => {
         end(failure);
       },
@@ -529,12 +541,4 @@ export class LiveWal<T> implements Wal<T> {
       },
     });
   }
-}
-
-/** Writes `checkpoint.meta`, whole or not at all. */
-function saveCheckpoint(store: SegmentStore, asked: Checkpoint, logId: Uint8Array): Observable<never> {
-  const content = encodeCheckpointFile(asked, logId);
-  return replaceFile(store, CHECKPOINT_FILE, (file) => file.write([content], 0)).pipe(
-    asIoError('Saving', CHECKPOINT_FILE),
-  );
 }

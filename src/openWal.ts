@@ -15,6 +15,7 @@ import { checkOptions, type WalOptions } from './options';
 import { recover } from './recover';
 import { nodeStore } from './store/nodeStore';
 import type { SegmentStore } from './store/segmentStore';
+import { trackedStore } from './store/trackedStore';
 import { LiveWal } from './liveWal';
 import { toTheEnd } from './toTheEnd';
 import type { Wal } from './wal';
@@ -54,15 +55,16 @@ export function recoverWal<T = WalRecord>(store: SegmentStore, options: WalOptio
   const checked = checkOptions(options);
   return defer(() => store.lock()).pipe(
     asIoError('Locking', store.dir),
-    concatMap((unlock) =>
-      recover(store, checked).pipe(
-        map((recovered): Wal<T> => new LiveWal(store, unlock, recovered, checked)),
+    concatMap((unlock) => {
+      const tracked = trackedStore(store);
+      return recover(tracked, checked).pipe(
+        map((recovered): Wal<T> => new LiveWal(tracked, unlock, recovered, checked)),
         catchError((error: unknown) => {
           const failed = throwError(() => error);
-          return concat(unlock().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
+          return concat(tracked.quiet, unlock().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
         }),
-      ),
-    ),
+      );
+    }),
     toTheEnd((unwanted) => from(unwanted.close())),
   );
 }

@@ -102,7 +102,7 @@ const KNOWN: Readonly<Record<keyof WalOptions<unknown>, true>> = {
 };
 
 const MIB = 1024 * 1024;
-export const DEFAULT_MAX_RECORD_BYTES = 16 * MIB;
+const DEFAULT_MAX_RECORD_BYTES = 16 * MIB;
 const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
 
 /**
@@ -127,7 +127,7 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
     durability,
     codec: checkCodec(options.codec ?? cborCodec<T>()),
     maxSegmentBytes: integer('maxSegmentBytes', options.maxSegmentBytes ?? 64 * MIB, MIN_SEGMENT_BYTES),
-    maxRecordBytes: integer('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PAYLOAD_BYTES),
+    maxRecordBytes: checkMaxRecordBytes(options.maxRecordBytes),
     maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes ?? 64 * MIB, 1),
     maxPendingRecords: integer('maxPendingRecords', options.maxPendingRecords ?? MIB, 1),
     preallocateBytes: durability.mode === 'nosync' ? 0 : preallocateBytes,
@@ -135,6 +135,11 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
     shutdown$,
     scheduler,
   };
+}
+
+/** @throws TypeError or RangeError where it is no number of bytes that a frame can hold. */
+export function checkMaxRecordBytes(bytes = DEFAULT_MAX_RECORD_BYTES): number {
+  return integer('maxRecordBytes', bytes, 1, MAX_PAYLOAD_BYTES);
 }
 
 /** @throws TypeError or RangeError, naming the option, where `after` or `until` is no LSN. */
@@ -190,7 +195,7 @@ function milliseconds(name: string, value: number): number {
   return value;
 }
 
-function checkCodec<T>(codec: Codec<T>): Codec<T> {
+export function checkCodec<T>(codec: Codec<T>): Codec<T> {
   if (!hasMethods(codec, 'encode', 'decode')) throw wrongType('codec', 'an object with encode and decode', codec);
   // An Encoder of cbor-x or msgpackr looks like a codec. With a dictionary, its records mean nothing alone.
   const shared = codec as { structures?: unknown; sequential?: unknown };

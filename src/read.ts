@@ -19,9 +19,9 @@ import { segmentFrames, withFile } from './segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
 import { survey } from './survey';
-import { examineTail } from './tail';
+import { examineTail } from './tornTail';
 import type { Codec, Entry, ReadOptions, SegmentInfo, StoredFrame } from './types';
-import { DEFAULT_MAX_RECORD_BYTES, checkReadOptions } from './options';
+import { checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
 import type { WalRecord } from './walRecord';
 
 export interface ReadWalOptions<T> extends ReadOptions {
@@ -49,7 +49,9 @@ export function readWal<T = WalRecord>(
   options: ReadWalOptions<T> = {},
 ): Observable<Entry<T>> {
   checkReadOptions(options);
-  const { after, until = Infinity, codec = cborCodec<T>(), maxRecordBytes = DEFAULT_MAX_RECORD_BYTES } = options;
+  const { after, until = Infinity } = options;
+  const codec = checkCodec(options.codec ?? cborCodec<T>());
+  const maxRecordBytes = checkMaxRecordBytes(options.maxRecordBytes);
   return defer(() => {
     const store = typeof source === 'string' ? nodeStore(source) : source;
     return survey(store).pipe(
@@ -102,7 +104,8 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
   const first = segments.findLastIndex(({ firstLsn }) => firstLsn <= after + 1);
   const wanted = segments.slice(first).filter(({ firstLsn }) => firstLsn <= until);
 
-  return from(wanted).pipe(
+  let logEndsAt = Infinity;
+  const frames$ = from(wanted).pipe(
     concatMap((segment, index) => {
       const next = segments[first + index + 1];
       const name = segmentName(segment.sequence);
@@ -123,6 +126,7 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
             );
             const whole = defer(() => {
               const endsAt = Math.min(until, next ? next.firstLsn - 1 : Math.max(lastLsn, durableLsn));
+              if (!next) logEndsAt = lastLsn;
               if (lastLsn === endsAt) return EMPTY;
               const reason = `the segment ends with LSN ${lastLsn}, and LSN ${endsAt} was durable`;
               throw new WalCorruptError({ file: name, offset: size, lsn: lastLsn + 1, reason });
@@ -134,4 +138,11 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
     }),
     filter(({ lsn }) => lsn > after),
   );
+  const isTheLog = defer(() => (after > logEndsAt ? throwError(() => pastTheEnd(after, logEndsAt)) : EMPTY));
+  return concat(frames$, isTheLog);
+}
+
+/** A reader that has read more than this log ever held has read another one. */
+export function pastTheEnd(after: number, lastLsn: number): RangeError {
+  return new RangeError(`after ${after} is past the last LSN, ${lastLsn}: is this the log that the reader has read?`);
 }

@@ -25,7 +25,7 @@ import { replaceFile } from './store/replaceFile';
 import { TEMPORARY_SUFFIX, segmentName, type SegmentStore } from './store/segmentStore';
 import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
 import { survey, type Survey } from './survey';
-import { examineTail } from './tail';
+import { examineTail } from './tornTail';
 import type { Checkpoint, Recovery, SegmentInfo, SegmentSink, SegmentStart } from './types';
 
 export interface RecoverOptions extends SegmentWriterOptions {
@@ -136,7 +136,7 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
     }),
     concatMap((ending) =>
       concat(
-        ending.clean ? EMPTY : rewrite(store, name, ending.end),
+        ending.clean ? EMPTY : rewrite(log, last, ending),
         openAt(store, last.sequence, ending.end, options).pipe(
           map((segment) => ({ segments: found.segments, segment, ending, markedLsn: -1 })),
         ),
@@ -221,12 +221,17 @@ function refuseLostCheckpoint(checkpoint: Checkpoint | undefined, { lastLsn, end
   });
 }
 
-/** Copies the first `end` bytes into a new file and puts that in the place of the old one. */
-function rewrite(store: SegmentStore, name: string, end: number): Observable<never> {
+/**
+ * Copies what was scanned into a new file and puts that in the place of the old one. The copy is checked as the first reading was: where
+ * the kernel has dropped a page in between, the second reading may have brought something else.
+ */
+function rewrite(log: Log, { sequence }: SegmentInfo, { firstLsn, lastLsn, end }: Ending): Observable<never> {
+  const { store, logId, options } = log;
+  const name = segmentName(sequence);
   return replaceFile(store, name, (file) => {
     let at = 0;
     // Closed again before the rename: Windows refuses to replace a file that is open.
-    return withFile(store, name, (old) =>
+    const copied = withFile(store, name, (old) =>
       readChunks(old, 0, end).pipe(
         concatMap((chunk) => {
           const from = at;
@@ -235,6 +240,24 @@ function rewrite(store: SegmentStore, name: string, end: number): Observable<nev
         }),
       ),
     );
+    let copiedLsn = firstLsn - 1;
+    const checked = segmentFrames(file, {
+      logId,
+      after: copiedLsn,
+      maxRecordBytes: options.maxRecordBytes,
+      size: end,
+    }).pipe(
+      tap(({ kind, lsn }) => {
+        if (kind === 'record') copiedLsn = lsn;
+      }),
+      tap({
+        complete: () => {
+          if (at !== end || copiedLsn !== lastLsn)
+            throw new Error('it was read twice, and the second time it was another');
+        },
+      }),
+    );
+    return concat(copied, checked);
   }).pipe(asIoError('Rewriting', name));
 }
 

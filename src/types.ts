@@ -135,8 +135,12 @@ export interface SegmentWindow {
 /** The file behind one window: where a segment's bytes go. Every Observable is cold and emits at most once. */
 export interface SegmentSink {
   readonly sequence: number;
-  /** Hands the pieces, `bytes` in all, to the operating system, behind everything written before. */
-  write(pieces: readonly Uint8Array[], bytes: number): Observable<void>;
+  /**
+   * Hands the pieces, `bytes` in all, to the operating system, behind everything written before.
+   *
+   * @param isLast nothing will follow: no need to prepare for more.
+   */
+  write(pieces: readonly Uint8Array[], bytes: number, isLast?: boolean): Observable<void>;
   /** As `write`, and durable when it emits. Absent where that is not one call. */
   readonly writeDurable?: ((pieces: readonly Uint8Array[], bytes: number) => Observable<void>) | undefined;
   /** Makes everything written so far durable. */
@@ -193,7 +197,7 @@ export type WalState = 'open' | 'closing' | 'closed' | 'poisoned';
 
 /** What opening the log found. */
 export interface Recovery {
-  /** Whether the log had been closed: its last segment ends with a mark for its last record. A new log is clean. */
+  /** Whether its last segment ends with a mark for its last record, as a closed log's does. A new log is clean. */
   readonly clean: boolean;
   /** First LSN still in the log; `lastLsn + 1` where it holds none. */
   readonly firstLsn: number;

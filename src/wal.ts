@@ -44,13 +44,13 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
 
   /** Every record's ack, in LSN order. Ends with the log; with `WalPoisonedError` where that stopped. */
   readonly acks$: Observable<Ack>;
-  /** One for each fsync (mode `nosync`: each write). Ends as {@link acks$} does. */
+  /** One for each fsync (mode `nosync`: each write; the fsync of a rotation has the reason `close`). Ends with the log, as {@link acks$}. */
   readonly commits$: Observable<Commit>;
-  /** The durable LSN, the current one first. Ends as {@link acks$} does. */
+  /** The durable LSN, the current one first. Ends with the log, as {@link acks$}. */
   readonly durable$: Observable<number>;
   /** `open` → `closing` → `closed`, or `poisoned`. The current one first. */
   readonly state$: Observable<WalState>;
-  /** Every value that was not taken, and why. */
+  /** Every value that was not taken, and why: also that of an `append`, whose own Observable nobody may look at. */
   readonly rejected$: Observable<Rejection<T>>;
 
   /**
@@ -63,7 +63,7 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    */
   read(options?: ReadOptions): Observable<Entry<T>>;
 
-  /** Makes everything appended before it durable, in every mode. Gives the durable LSN. */
+  /** Makes everything appended before it durable, in every mode. Gives the durable LSN. On a closed log everything is. */
   sync(): Promise<number>;
   /** Hands everything appended before it to the operating system; in every mode but `nosync` that makes it durable too. */
   flush(): Promise<void>;

@@ -1,7 +1,5 @@
 import { Writable } from 'node:stream';
-import type { Observable } from 'rxjs';
-import { WalBackpressureError } from './errors';
-import type { Ack } from './types';
+import { WalBackpressureError, type WalError } from './errors';
 
 export interface WalWritableOptions {
   /**
@@ -14,7 +12,8 @@ export interface WalWritableOptions {
 
 /** What the stream needs of a log. */
 interface Target<T> {
-  append(value: T): Observable<Ack>;
+  /** Appends a value. @returns why it was not taken, where it was not. */
+  take(value: T): WalError | undefined;
   flush(): Promise<void>;
 }
 
@@ -55,7 +54,7 @@ function appendAll<T>(wal: Target<T>, values: readonly T[], done: Done): void {
   };
   const goOn = (): void => {
     for (; at < values.length; at += 1) {
-      const refusal = refusalOf(wal.append(values[at] as T));
+      const refusal = wal.take(values[at] as T);
       if (refusal instanceof WalBackpressureError) {
         wal.flush().then(goOn, done);
         return;
@@ -68,15 +67,4 @@ function appendAll<T>(wal: Target<T>, values: readonly T[], done: Done): void {
     wal.flush().then(finish, done);
   };
   goOn();
-}
-
-/** A refused append fails at once; one that fails later fails the flush behind it too. */
-function refusalOf(ack$: Observable<Ack>): Error | undefined {
-  let refusal: Error | undefined;
-  ack$.subscribe({
-    error: (error: unknown) => {
-      refusal = error as Error;
-    },
-  });
-  return refusal;
 }

@@ -27,16 +27,16 @@ export interface BatchOptions {
  * `sync`, a commit that takes 5 frames of time (`settled$`):
  *
  * ```
- * source:    a-b-c-d--------|
+ * source:    abcd-----------|
  * settled$:  -----s----s
- * batch():   a----(bcd)-----|        b, c, d ride together; that is what makes one fsync for each ack affordable
+ * batch():   a----x---------|        x = bcd ride together; that is what makes one fsync for each ack affordable
  * ```
  *
  * `{ mode: 'batch', maxDelayMs: 4, maxRecords: 3 }`:
  *
  * ```
  * source:    -a-------bcd--e-|
- * batch():   -----a-----x--(e|)      a by the clock, x = bcd by their number, e by the end
+ * batch():   -----a-----x----(e|)    a by the clock, x = bcd by their number, e by the end
  * ```
  *
  * `{ mode: 'adaptive', targetIntervalMs: 10 }`, each flush takes 2:

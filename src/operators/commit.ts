@@ -47,11 +47,12 @@ const NO_PAYLOAD = new Uint8Array(0);
  * Writes each batch behind the last and makes it durable: the fsync sink. One `concatMap`, one queue, one writer; at most one
  * batch is unsynced at any time, and everything the log promises follows from that.
  *
- * A write takes 2 frames of time here and an fsync 3; `0` and `1` are windows of `rotate`:
+ * A write takes 2 frames of time here, an fsync 3, and so does sealing a segment; making one takes none. `0` and `1` are windows of
+ * `rotate`:
  *
  * ```
  * source:     0-a------b1-----|
- * commit():   -------A------B-----|     each commit after its fsync; B's before segment 1 is made
+ * commit():   -------A------B-------|     each commit after its fsync; B's before segment 1 is made
  * ```
  *
  * Before the frames of a batch stands a mark with the durable LSN, when that has moved since the last mark. Because no second
@@ -217,7 +218,7 @@ class CommitLine {
       this.#writtenLsn > this.#durableLsn ? this.#finish(this.#segment.sync()) : EMPTY,
       defer(() => {
         const mark = this.#mark();
-        return concat(this.#segment.write([mark], mark.length), this.#segment.seal()).pipe(ignoreElements());
+        return concat(this.#segment.write([mark], mark.length, true), this.#segment.seal()).pipe(ignoreElements());
       }),
     );
   }

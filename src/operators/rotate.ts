@@ -24,8 +24,8 @@ const DEFAULT_MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
  * ```
  * source:    --a--b----c--|
  * rotate():  0----1-------|        windows, by sequence
- *            --a--|
- *                 -----c--|        b stands at the end of window 0
+ *            --a--(b|)              b stands at the end of window 0
+ *                 -----c--|
  * ```
  *
  * Flatten the windows as they come, before anything slow: one that waits in the queue of a busy `concatMap` loses its values

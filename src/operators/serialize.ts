@@ -40,7 +40,7 @@ export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T, 
     try {
       const commit = isCommit === undefined || isCommit(value);
       step = 'The value cannot be encoded';
-      payload = { bytes: codec.encode(value), commit };
+      payload = { bytes: bytesOf(codec.encode(value)), commit };
     } catch (cause) {
       onRejected({ value, error: refusal(step, cause) });
       return undefined;
@@ -57,6 +57,12 @@ export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T, 
       map(encode),
       filter((payload) => payload !== undefined),
     );
+}
+
+/** Types end where JavaScript begins: a codec may give anything. */
+function bytesOf(encoded: unknown): Uint8Array {
+  if (encoded instanceof Uint8Array) return encoded;
+  throw new TypeError(`codec.encode must give a Uint8Array, not ${encoded === null ? 'null' : typeof encoded}`);
 }
 
 function rethrow({ error }: Rejection<unknown>): never {

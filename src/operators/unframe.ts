@@ -31,8 +31,8 @@ export interface UnframeOptions {
  * Cuts the bytes of a segment into frames: the mirror of `frame`. Chunks may be cut anywhere.
  *
  * ```
- * source:     --(7 8 half of 9)---(rest of 9, zeros)--|
- * unframe():  --(78)--------------9-------------------|
+ * source:     --x---y--|      x = 7, 8 and half of 9; y = the rest of 9, then zeros
+ * unframe():  --(78)9--|
  * ```
  *
  * Zeros up to the end of the file are the end of the log: space laid ahead of the writer. A length is checked against the bytes

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { Observable, catchError, concat, concatMap, defer, ignoreElements, map, of, throwError } from 'rxjs';
+import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of, throwError } from 'rxjs';
 import { WalLockedError, type LockHolder } from '../errors';
 import { toTheEnd } from '../toTheEnd';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
@@ -126,7 +126,11 @@ class NodeStore implements SegmentStore {
             );
           }
           return concat(
-            told.pipe(ignoreElements()),
+            // For people: the lock holds without it, on a full disk too.
+            told.pipe(
+              ignoreElements(),
+              catchError(() => EMPTY),
+            ),
             of(() => release(file)),
           );
         }).pipe(catchError((error: unknown) => closeThenFail(file, error)));

@@ -55,7 +55,7 @@ export class SegmentWriter implements SegmentSink {
     this.#preallocate = options.preallocateBytes > 0;
     const { writeDurable } = file;
     if (writeDurable) {
-      this.writeDurable = (pieces, bytes) => this.#append(bytes, (at) => writeDurable(pieces, at));
+      this.writeDurable = (pieces, bytes) => this.#append(bytes, false, (at) => writeDurable(pieces, at));
     }
   }
 
@@ -86,8 +86,8 @@ export class SegmentWriter implements SegmentSink {
   readonly writeDurable?: (pieces: readonly Uint8Array[], bytes: number) => Observable<void>;
 
   /** Hands the pieces to the operating system, behind everything written before. */
-  write(pieces: readonly Uint8Array[], bytes: number): Observable<void> {
-    return this.#append(bytes, (at) => this.file.write(pieces, at));
+  write(pieces: readonly Uint8Array[], bytes: number, isLast = false): Observable<void> {
+    return this.#append(bytes, isLast, (at) => this.file.write(pieces, at));
   }
 
   /** Makes everything written so far durable. Zeros on their way are waited for: their failure is ours. */
@@ -118,7 +118,7 @@ export class SegmentWriter implements SegmentSink {
     });
   }
 
-  #append(bytes: number, write: (at: number) => Observable<void>): Observable<void> {
+  #append(bytes: number, isLast: boolean, write: (at: number) => Observable<void>): Observable<void> {
     const appended = defer(() => {
       const at = this.position;
       this.position += bytes;
@@ -128,7 +128,7 @@ export class SegmentWriter implements SegmentSink {
       return (clear ? concat(clear, this.#sound(written)) : written).pipe(
         tap({
           complete: () => {
-            this.#layZeros(bytes);
+            if (!isLast) this.#layZeros(bytes);
           },
         }),
       );
@@ -163,14 +163,21 @@ export class SegmentWriter implements SegmentSink {
       this.#laying = undefined;
       laid.complete();
     };
-    concat(this.file.write([new Uint8Array(bytes)], from), this.file.sync()).subscribe({
+    // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it. Of an
+    // fsync no failure is forgiven.
+    const written = this.file.write([new Uint8Array(bytes)], from).pipe(
+      catchError((error: unknown) => {
+        this.#preallocate = false;
+        return isNoSpace(error) ? EMPTY : throwError(() => error);
+      }),
+    );
+    concat(written, this.file.sync()).subscribe({
       complete: () => {
-        done(from + bytes);
+        done(this.#preallocate ? from + bytes : this.position);
       },
       error: (error: unknown) => {
-        // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it.
         this.#preallocate = false;
-        if (!isNoSpace(error)) this.#failure = { error };
+        this.#failure = { error };
         done(this.position);
       },
     });

@@ -1,7 +1,7 @@
 import { concatMap } from 'rxjs';
 import { WalCorruptError, WalIoError } from 'rxwal';
 import { fault, marblePlan, memoryStore, type MemoryStoreOptions } from 'rxwal/testing';
-import { examineTail } from '../src/tail';
+import { examineTail } from '../src/tornTail';
 import { asIoError } from '../src/ioError';
 import { frameBytes, join, le } from './support/bytes';
 import { LOG_ID, OTHER_LOG_ID, collect, type Outcome } from './support/logs';

@@ -1,0 +1,260 @@
+import { Subject, map } from 'rxjs';
+import { WalRecordError } from '../../src/errors';
+import { frame } from '../../src/operators/frame';
+import { serialize } from '../../src/operators/serialize';
+import { virtualTime } from '../../src/testing/virtualTime';
+import type { Codec, Payload, Rejection } from '../../src/types';
+import { bytesOf, expectPicture, textOf } from './helpers';
+
+/** Encodes a letter as its capital; refuses x. */
+const codec: Codec<string> = {
+  encode: (value) => {
+    if (value === 'x') throw new TypeError('no x');
+    return bytesOf(value.toUpperCase());
+  },
+  decode: (payload) => textOf(payload).toLowerCase(),
+};
+const text = map(({ bytes }: Payload) => textOf(bytes));
+
+describe('serialize', () => {
+  it('encodes values; one that cannot be encoded goes to onRejected alone', () => {
+    virtualTime(({ hot, expectObservable, expectSubscriptions }) => {
+      const rejected$ = new Subject<Rejection<string>>();
+      const source = hot('   --a--x--b--|');
+      const subs = '         ^----------!';
+      const expected = '     --A-----B--|';
+      const onRejected = '   -----x';
+
+      const result$ = source.pipe(serialize({ codec, onRejected: (rejection) => rejected$.next(rejection) }), text);
+
+      expectObservable(rejected$.pipe(map(({ value }) => value))).toBe(onRejected);
+      expectObservable(result$).toBe(expected);
+      expectSubscriptions(source.subscriptions).toBe(subs);
+    });
+  });
+
+  it('says why a value was not taken, with the cause', () => {
+    const rejections: Rejection<string>[] = [];
+    expectPicture(serialize({ codec, onRejected: (rejection) => rejections.push(rejection) }), {
+      source: '  --x--|',
+      expected: '-----|',
+    });
+    const [{ value, error } = { value: undefined, error: undefined }] = rejections;
+    expect(value).toBe('x');
+    expect(error).toBeInstanceOf(WalRecordError);
+    expect(error).toMatchObject({
+      code: 'WAL_RECORD',
+      message: 'The value cannot be encoded: no x',
+      cause: new TypeError('no x'),
+    });
+  });
+
+  it("hands on the codec's own WalRecordError as it is", () => {
+    const own = new WalRecordError('a value of mine');
+    const refusing: Codec<string> = {
+      ...codec,
+      encode: () => {
+        throw own;
+      },
+    };
+    const rejections: Rejection<string>[] = [];
+    expectPicture(serialize({ codec: refusing, onRejected: (rejection) => rejections.push(rejection) }), {
+      source: '  -a-|',
+      expected: '---|',
+    });
+    expect(rejections).toHaveLength(1);
+    expect(rejections[0]?.error).toBe(own);
+  });
+
+  it('ends at the first refused value where nobody takes rejections', () => {
+    expectPicture(serialize({ codec }), {
+      source: '  --a--x--b--|',
+      subs: '    ^----!',
+      expected: '--p--#',
+      results: { p: { bytes: bytesOf('A'), commit: true } },
+      failure: new WalRecordError('The value cannot be encoded: no x', { cause: new TypeError('no x') }),
+    });
+  });
+
+  it('lets a refused value take no LSN', () => {
+    expectPicture(
+      (source) =>
+        source.pipe(
+          serialize({ codec, onRejected: () => undefined }),
+          frame({ after: 6 }),
+          map(({ lsn }) => String(lsn)),
+        ),
+      {
+        source: '  --a--x--b--|',
+        expected: '--7-----8--|',
+      },
+    );
+  });
+
+  it('takes a payload of maxRecordBytes and refuses one of a byte more', () => {
+    const rejections: Rejection<string>[] = [];
+    expectPicture(
+      (source) =>
+        source.pipe(
+          serialize({ codec, maxRecordBytes: 3, onRejected: (rejection) => rejections.push(rejection) }),
+          text,
+        ),
+      {
+        source: '  -a--b-|',
+        values: { a: 'abc', b: 'abcd' },
+        expected: '-a----|',
+        results: { a: 'ABC' },
+      },
+    );
+    expect(rejections).toEqual([
+      { value: 'abcd', error: new WalRecordError('The record takes 4 bytes and maxRecordBytes is 3') },
+    ]);
+  });
+
+  it('takes an empty payload', () => {
+    expectPicture((source) => source.pipe(serialize({ codec, maxRecordBytes: 1 }), text), {
+      source: '  -a-|',
+      values: { a: '' },
+      expected: '-a-|',
+      results: { a: '' },
+    });
+  });
+
+  it('holds every record for a commit record by default', () => {
+    expectPicture(
+      (source) =>
+        source.pipe(
+          serialize({ codec }),
+          map(({ commit }) => commit),
+        ),
+      {
+        source: '  -a-b-|',
+        expected: '-t-t-|',
+        results: { t: true },
+      },
+    );
+  });
+
+  it('asks isCommit, with the value itself, which records may end a batch', () => {
+    expectPicture(
+      (source) =>
+        source.pipe(
+          serialize({ codec, isCommit: (value) => value === 'c' }),
+          map(({ commit }) => commit),
+        ),
+      {
+        source: '  -a-c-b-|',
+        expected: '-f-t-f-|',
+        results: { t: true, f: false },
+      },
+    );
+  });
+
+  it('refuses a value alone on which isCommit throws', () => {
+    const isCommit = (value: string): boolean => {
+      if (value === 'b') throw new TypeError('no b');
+      return true;
+    };
+    const rejections: Rejection<string>[] = [];
+    expectPicture(
+      (source) =>
+        source.pipe(serialize({ codec, isCommit, onRejected: (rejection) => rejections.push(rejection) }), text),
+      {
+        source: '  -a-b-c-|',
+        expected: '-A---C-|',
+      },
+    );
+    expect(rejections).toEqual([
+      {
+        value: 'b',
+        error: new WalRecordError('isCommit threw: no b', { cause: new TypeError('no b') }),
+      },
+    ]);
+  });
+
+  it("asks isCommit before the codec: what that appends does not come into the codec's memory", () => {
+    const memory = new Uint8Array(1);
+    const reusing: Codec<string> = {
+      encode: (value) => {
+        memory.set(bytesOf(value));
+        return memory;
+      },
+      decode: textOf,
+    };
+    const source$ = new Subject<string>();
+    const isCommit = (value: string): boolean => {
+      if (value === 'a') source$.next('b');
+      return true;
+    };
+    const seen: string[] = [];
+    source$.pipe(serialize({ codec: reusing, isCommit }), text).subscribe((letter) => seen.push(letter));
+    source$.next('a');
+    expect(seen).toEqual(['b', 'a']);
+  });
+
+  it('ends with what onRejected throws', () => {
+    const onRejected = (): never => {
+      throw new RangeError('full');
+    };
+    expectPicture((source) => source.pipe(serialize({ codec, onRejected }), text), {
+      source: '  -a-x-b-|',
+      subs: '    ^--!',
+      expected: '-A-#',
+      failure: new RangeError('full'),
+    });
+  });
+
+  it('encodes a value that is pushed in while another one is on its way out', () => {
+    const source$ = new Subject<string>();
+    const seen: string[] = [];
+    source$.pipe(serialize({ codec }), text).subscribe((letter) => {
+      seen.push(letter);
+      if (letter === 'A') source$.next('b');
+    });
+    source$.next('a');
+    expect(seen).toEqual(['A', 'B']);
+  });
+
+  it('encodes a value that onRejected pushes in for the one it was given', () => {
+    const source$ = new Subject<string>();
+    const seen: string[] = [];
+    source$.pipe(serialize({ codec, onRejected: () => source$.next('y') }), text).subscribe((letter) => {
+      seen.push(letter);
+    });
+    for (const value of ['a', 'x', 'b']) source$.next(value);
+    expect(seen).toEqual(['A', 'Y', 'B']);
+  });
+
+  it('encodes one value', () => {
+    expectPicture((source) => source.pipe(serialize({ codec }), text), {
+      source: '  --a|',
+      subs: '    ^--!',
+      expected: '--A|',
+    });
+  });
+
+  it('is empty where its source is', () => {
+    expectPicture(serialize({ codec }), { source: '|', subs: '(^!)', expected: '|' });
+  });
+
+  it('never ends where its source never does', () => {
+    expectPicture(serialize({ codec }), { source: '-', subs: '^', expected: '-' });
+  });
+
+  it("passes its source's error on", () => {
+    expectPicture((source) => source.pipe(serialize({ codec }), text), {
+      source: '  -a-#',
+      subs: '    ^--!',
+      expected: '-A-#',
+    });
+  });
+
+  it('leaves its source when it is left', () => {
+    expectPicture((source) => source.pipe(serialize({ codec }), text), {
+      source: '  -a--b--c',
+      subs: '    ^----!',
+      expected: '-A--B-',
+      unsub: '   -----!',
+    });
+  });
+});

@@ -1,0 +1,52 @@
+import { EMPTY, Subject, defer, finalize, ignoreElements, map, take, type Observable } from 'rxjs';
+import { toTheEnd } from '../toTheEnd';
+import type { SegmentFile, SegmentStore } from './segmentStore';
+
+/** A store that knows when nothing is on its way to the disk any more. */
+export interface TrackedStore extends SegmentStore {
+  /** Completes when every operation has come back, also one that nobody waits for: only then may somebody else have the directory. */
+  readonly quiet: Observable<never>;
+}
+
+/** Counts the operations of a store. One that has begun runs to its end, whoever has unsubscribed. */
+export function trackedStore(store: SegmentStore): TrackedStore {
+  let busy = 0;
+  const quiet$ = new Subject<void>();
+
+  const track = <R>(operation: Observable<R>, undo: (late: R) => Observable<unknown> = () => EMPTY): Observable<R> =>
+    defer(() => {
+      busy += 1;
+      return operation.pipe(
+        finalize(() => {
+          busy -= 1;
+          if (busy === 0) quiet$.next();
+        }),
+        toTheEnd(undo),
+      );
+    });
+
+  const trackFile = (file: SegmentFile): SegmentFile => {
+    const { writeDurable } = file;
+    return {
+      name: file.name,
+      size: () => track(file.size()),
+      read: (position, length) => track(file.read(position, length)),
+      write: (pieces, position) => track(file.write(pieces, position)),
+      ...(writeDurable && { writeDurable: (pieces, position) => track(writeDurable(pieces, position)) }),
+      sync: () => track(file.sync()),
+      truncate: (size) => track(file.truncate(size)),
+      close: () => track(file.close()),
+    };
+  };
+
+  return {
+    dir: store.dir,
+    quiet: defer(() => (busy === 0 ? EMPTY : quiet$.pipe(take(1), ignoreElements()))),
+    lock: () => store.lock(),
+    list: () => track(store.list()),
+    open: (name, access) => track(store.open(name, access).pipe(map(trackFile)), (late) => late.close()),
+    rename: (from, to) => track(store.rename(from, to)),
+    remove: (name) => track(store.remove(name)),
+    syncDir: () => track(store.syncDir()),
+  };
+}
