@@ -34,6 +34,7 @@ describe('rxwal', () => {
       'recover',
       'recoverWal',
       'rotate',
+      'saveCheckpoint',
       'serialize',
       'unframe',
       'verify',

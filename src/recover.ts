@@ -54,6 +54,8 @@ export interface Recovered {
   readonly recovery: Recovery;
 }
 
+const READ_TWICE = 'the disk gave other bytes than at the first reading';
+
 /** Where the last segment ends, and what made that necessary. */
 interface Ending {
   readonly firstLsn: number;
@@ -252,10 +254,10 @@ function rewrite(log: Log, { sequence }: SegmentInfo, { firstLsn, lastLsn, end }
       }),
       tap({
         complete: () => {
-          if (at !== end || copiedLsn !== lastLsn)
-            throw new Error('it was read twice, and the second time it was another');
+          if (at !== end || copiedLsn !== lastLsn) throw new Error(`the copy ends with LSN ${copiedLsn}`);
         },
       }),
+      catchError((cause: unknown) => throwError(() => new Error(READ_TWICE, { cause }))),
     );
     return concat(copied, checked);
   }).pipe(asIoError('Rewriting', name));

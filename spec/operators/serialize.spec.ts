@@ -49,6 +49,25 @@ describe('serialize', () => {
     });
   });
 
+  it.each([
+    ['a string', '"a"', 'string'],
+    ['nothing', undefined, 'undefined'],
+    ['null', null, 'null'],
+    ['an ArrayBuffer', new ArrayBuffer(2), 'object'],
+    ['a Uint16Array', Uint16Array.of(1), 'object'],
+    ['a promise', Promise.resolve(Uint8Array.of(1)), 'object'],
+  ])('refuses what a codec gives that is no bytes: %s', (_what, given, type) => {
+    const rejections: Rejection<string>[] = [];
+    const careless = { ...codec, encode: () => given } as unknown as Codec<string>;
+    expectPicture(serialize({ codec: careless, onRejected: (rejection) => rejections.push(rejection) }), {
+      source: '  --a--|',
+      expected: '-----|',
+    });
+    expect(rejections.map(({ error }) => error.message)).toEqual([
+      `The value cannot be encoded: codec.encode must give a Uint8Array, not ${type}`,
+    ]);
+  });
+
   it("hands on the codec's own WalRecordError as it is", () => {
     const own = new WalRecordError('a value of mine');
     const refusing: Codec<string> = {

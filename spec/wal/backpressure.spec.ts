@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
-import { catchError, config, from, lastValueFrom, map, mergeMap, of, toArray, type Observable } from 'rxjs';
+import { catchError, config, from, lastValueFrom, map, mergeMap, of, take, toArray, type Observable } from 'rxjs';
 import {
   WalBackpressureError,
   WalClosedError,
@@ -132,6 +132,41 @@ describe('maxPendingBytes', () => {
       flush();
       expect(taken).toEqual([1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5]);
     });
+  });
+});
+
+describe('a transaction larger than the limits', () => {
+  const isCommit = (value: string): boolean => value === 'commit';
+  const values = ['a', 'b', 'c', 'd', 'e', 'commit'];
+
+  it('leaves in parts, so that its commit record finds room: a log never stands still', () => {
+    virtualTime(({ flush }) => {
+      const { wal } = memoryWal<string>({ plan: timed(), isCommit, maxPendingRecords: 2 });
+      // One at a time, each again until it is taken: as the message says.
+      const taken: number[] = [];
+      const append = (value: string): Observable<number> =>
+        wal.append(value).pipe(
+          map(({ lsn }) => lsn),
+          catchError(() =>
+            wal.commits$.pipe(
+              take(1),
+              mergeMap(() => append(value)),
+            ),
+          ),
+        );
+      from(values)
+        .pipe(mergeMap(append, 3))
+        .subscribe((lsn) => taken.push(lsn));
+      flush();
+      expect(taken).toEqual([1, 2, 3, 4, 5, 6]);
+    });
+  });
+
+  it('is refused nothing on a store that takes no time', () => {
+    const { wal } = memoryWal<string>({ isCommit, maxPendingRecords: 2 });
+    const lsns: number[] = [];
+    for (const value of values) wal.append(value).subscribe(({ lsn }) => lsns.push(lsn));
+    expect(lsns).toEqual([1, 2, 3, 4, 5, 6]);
   });
 });
 

@@ -358,3 +358,16 @@ describe('after the close', () => {
     expect(errors).toEqual([expect.any(WalClosedError)]);
   });
 });
+
+describe('a log that is given shutdown$', () => {
+  afterEach(() => {
+    config.onUnhandledError = null;
+  });
+
+  it('still tells that it has stopped, where nobody listens', async () => {
+    const unhandled = new Promise((resolve) => (config.onUnhandledError = resolve));
+    const { wal } = memoryWal<string>({ shutdown$: new Subject(), plan: marblePlan({ sync: '#' }, fault('EIO')) });
+    wal.next('a');
+    await expect(unhandled).resolves.toMatchObject({ code: 'WAL_POISONED' });
+  });
+});
