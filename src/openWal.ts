@@ -1,15 +1,5 @@
-import {
-  catchError,
-  concat,
-  concatMap,
-  defer,
-  from,
-  ignoreElements,
-  lastValueFrom,
-  map,
-  throwError,
-  type Observable,
-} from 'rxjs';
+import { concat, concatMap, defer, from, lastValueFrom, map, type Observable } from 'rxjs';
+import { afterFailure } from './afterFailure';
 import { asIoError } from './ioError';
 import { checkOptions, type WalOptions } from './options';
 import { recover } from './recover';
@@ -59,10 +49,7 @@ export function recoverWal<T = WalRecord>(store: SegmentStore, options: WalOptio
       const tracked = trackedStore(store);
       return recover(tracked, checked).pipe(
         map((recovered): Wal<T> => new LiveWal(tracked, unlock, recovered, checked)),
-        catchError((error: unknown) => {
-          const failed = throwError(() => error);
-          return concat(tracked.quiet, unlock().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
-        }),
+        afterFailure(() => concat(tracked.quiet, unlock())),
       );
     }),
     toTheEnd((unwanted) => from(unwanted.close())),

@@ -14,6 +14,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { afterFailure } from './afterFailure';
 import { monotonicScheduler } from './clock';
 import { WalCorruptError } from './errors';
 import { HEADER_BYTES, LOG_ID_BYTES, encodeHeader } from './format/header';
@@ -310,10 +311,5 @@ function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Obse
       milliseconds: 0,
     },
   };
-  return concat(removed, of(recovered)).pipe(
-    catchError((error: unknown) => {
-      const failed = throwError(() => error);
-      return concat(segment.abandon().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
-    }),
-  );
+  return concat(removed, of(recovered)).pipe(afterFailure(() => segment.abandon()));
 }

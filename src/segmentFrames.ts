@@ -1,9 +1,7 @@
 import {
   catchError,
   concat,
-  concatMap,
   defer,
-  finalize,
   from,
   ignoreElements,
   map,
@@ -21,6 +19,7 @@ import { unframe } from './operators/unframe';
 import { verify } from './operators/verify';
 import { readChunks } from './readChunks';
 import type { SegmentFile, SegmentStore } from './store/segmentStore';
+import { usingFile } from './store/usingFile';
 
 import type { StoredFrame } from './types';
 import { wholeFrame } from './wholeFrame';
@@ -72,29 +71,7 @@ export function withFile<T>(
   name: string,
   use: (file: SegmentFile) => Observable<T>,
 ): Observable<T> {
-  return store.open(name, 'read').pipe(
-    concatMap((file) => {
-      let open = true;
-      const closed = defer(() => {
-        open = false;
-        return file.close();
-      }).pipe(ignoreElements());
-      return concat(
-        use(file).pipe(
-          catchError((error: unknown) => {
-            const failed = throwError(() => error);
-            return concat(closed, failed).pipe(catchError(() => failed));
-          }),
-        ),
-        closed,
-      ).pipe(
-        finalize(() => {
-          // eslint-disable-next-line rxjs-x/no-subscribe-in-pipe -- nobody is left to wait for the file to close
-          if (open) closed.subscribe({ error: () => undefined });
-        }),
-      );
-    }),
-  );
+  return usingFile(store.open(name, 'read'), use);
 }
 
 /** Enough to keep the thread pool busy, few enough for any limit on open files. */

@@ -1,8 +1,9 @@
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of, throwError } from 'rxjs';
+import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of } from 'rxjs';
 import { WalLockedError, type LockHolder } from '../errors';
+import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
 import { LOCK_FILE, type SegmentAccess, type SegmentFile, type SegmentStore, type Unlock } from './segmentStore';
@@ -73,7 +74,7 @@ class NodeStore implements SegmentStore {
         if (O_DSYNC === undefined) return of(new NodeFile(name, file));
         return openFile(path, fs.constants.O_WRONLY | O_DSYNC).pipe(
           map((durable) => new DurableNodeFile(name, file, durable)),
-          catchError((error: unknown) => closeThenFail(file, error)),
+          afterFailure(() => file.close()),
         );
       }),
       toTheEnd((file) => file.close()),
@@ -133,7 +134,7 @@ class NodeStore implements SegmentStore {
             ),
             of(() => release(file)),
           );
-        }).pipe(catchError((error: unknown) => closeThenFail(file, error)));
+        }).pipe(afterFailure(() => file.close()));
       }),
     );
   }
@@ -226,7 +227,7 @@ class DurableNodeFile extends NodeFile {
     return concat(
       this.durable.close().pipe(
         ignoreElements(),
-        catchError((error: unknown) => closeThenFail(this.descriptor, error)),
+        afterFailure(() => this.descriptor.close()),
       ),
       this.descriptor.close(),
     );
@@ -247,14 +248,6 @@ function openFile(path: string, flags: number): Observable<Descriptor> {
       }
     });
   });
-}
-
-function closeThenFail(descriptor: Descriptor, error: unknown): Observable<never> {
-  const failed = throwError(() => error);
-  return concat(descriptor.close(), failed).pipe(
-    ignoreElements(),
-    catchError(() => failed),
-  );
 }
 
 /** Gives the lock back. */
@@ -281,10 +274,7 @@ function syncDirectory(dir: string): Observable<void> {
   if (!CAN_SYNC_DIRECTORY) return of(undefined);
   return openFile(dir, fs.constants.O_RDONLY).pipe(
     concatMap((directory) =>
-      concat(
-        sync(directory).pipe(catchError((error: unknown) => closeThenFail(directory, error))),
-        directory.close().pipe(ignoreElements()),
-      ),
+      concat(sync(directory).pipe(afterFailure(() => directory.close())), directory.close().pipe(ignoreElements())),
     ),
   );
 }

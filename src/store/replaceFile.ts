@@ -1,5 +1,6 @@
-import { catchError, concat, concatMap, defer, finalize, ignoreElements, throwError, type Observable } from 'rxjs';
+import { concat, defer, ignoreElements, type Observable } from 'rxjs';
 import { TEMPORARY_SUFFIX, type SegmentFile, type SegmentStore } from './segmentStore';
+import { usingFile } from './usingFile';
 
 /**
  * Puts a whole new file in the place of `name`, or of nothing: write a temporary one, fsync, rename, fsync the directory. A crash at
@@ -16,34 +17,9 @@ export function replaceFile(
   fill: (file: SegmentFile) => Observable<unknown>,
 ): Observable<never> {
   const temporary = name + TEMPORARY_SUFFIX;
-  return store.open(temporary, 'create').pipe(
-    concatMap((file) => {
-      let open = true;
-      const closed = defer(() => {
-        open = false;
-        return file.close();
-      }).pipe(ignoreElements());
-      return concat(
-        concat(
-          defer(() => fill(file)),
-          file.sync(),
-        ).pipe(
-          ignoreElements(),
-          catchError((error: unknown) => {
-            const failed = throwError(() => error);
-            return concat(closed, failed).pipe(catchError(() => failed));
-          }),
-        ),
-        closed,
-        defer(() => store.rename(temporary, name)),
-        defer(() => store.syncDir()),
-      ).pipe(
-        finalize(() => {
-          // eslint-disable-next-line rxjs-x/no-subscribe-in-pipe -- nobody is left to wait for the file to close
-          if (open) closed.subscribe({ error: () => undefined });
-        }),
-      );
-    }),
-    ignoreElements(),
-  );
+  return concat(
+    usingFile(store.open(temporary, 'create'), (file) => concat(fill(file), file.sync())),
+    defer(() => store.rename(temporary, name)),
+    defer(() => store.syncDir()),
+  ).pipe(ignoreElements());
 }

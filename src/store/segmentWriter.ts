@@ -12,6 +12,7 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
+import { afterFailure } from '../afterFailure';
 import { HEADER_BYTES, encodeHeader, type SegmentHeader } from '../format/header';
 import type { SegmentSink } from '../types';
 import { segmentName, type SegmentFile, type SegmentStore } from './segmentStore';
@@ -74,10 +75,7 @@ export class SegmentWriter implements SegmentSink {
         concat(file.write([encodeHeader(header)], 0), file.sync(), store.syncDir()).pipe(
           ignoreElements(),
           (made) => concat(made, of(new SegmentWriter(sequence, file, HEADER_BYTES, options))),
-          catchError((error: unknown) => {
-            const failed = throwError(() => error);
-            return concat(file.close().pipe(ignoreElements()), failed).pipe(catchError(() => failed));
-          }),
+          afterFailure(() => file.close()),
         ),
       ),
     );
