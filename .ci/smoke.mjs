@@ -24,7 +24,8 @@ const runNode = (file, source) => {
 };
 
 function checkContents(files) {
-  const published = /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|dist\/.+\.(js|mjs|d\.ts|d\.mts))$/;
+  const published =
+    /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE)\.md|src\/format\/README\.md|examples\/\w+\.ts|dist\/.+\.(js|mjs|d\.ts|d\.mts))$/;
   assert.deepEqual(
     files.filter((file) => !published.test(file)),
     [],

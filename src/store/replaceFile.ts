@@ -1,4 +1,5 @@
 import { concat, defer, ignoreElements, type Observable } from 'rxjs';
+import { afterFailure } from '../afterFailure';
 import { TEMPORARY_SUFFIX, type SegmentFile, type SegmentStore } from './segmentStore';
 import { usingFile } from './usingFile';
 
@@ -18,7 +19,10 @@ export function replaceFile(
 ): Observable<never> {
   const temporary = name + TEMPORARY_SUFFIX;
   return concat(
-    usingFile(store.open(temporary, 'create'), (file) => concat(fill(file), file.sync())),
+    usingFile(store.open(temporary, 'create'), (file) => concat(fill(file), file.sync())).pipe(
+      // On a full disk, half a file would be in the way of everything else.
+      afterFailure(() => store.remove(temporary)),
+    ),
     defer(() => store.rename(temporary, name)),
     defer(() => store.syncDir()),
   ).pipe(ignoreElements());

@@ -100,7 +100,8 @@ export class SegmentWriter implements SegmentSink {
         this.#laid(),
         this.#sound(defer(() => this.file.truncate(this.position))).pipe(ignoreElements()),
         defer(() => this.file.sync()).pipe(ignoreElements()),
-        this.abandon(),
+        // All of it is durable: a close that fails takes nothing away.
+        this.abandon().pipe(catchError(() => of(undefined))),
       ),
     );
   }
