@@ -48,7 +48,8 @@ const { value: anything } = fc.letrec((tie) => ({
     fc.bigInt({ min: -10n, max: 10n }),
     fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }),
     fc.bigInt({ min: -(2n ** 200n), max: 2n ** 200n }),
-    fc.date({ min: new Date(-MAX_EXACT_DATE), max: new Date(MAX_EXACT_DATE) }),
+    // An invalid one is kept too, but Node does not call two of them equal: it has a case of its own.
+    fc.date({ min: new Date(-MAX_EXACT_DATE), max: new Date(MAX_EXACT_DATE), noInvalidDate: true }),
     fc.uint8Array(),
     fc.uint8ClampedArray(),
     fc.int8Array(),
