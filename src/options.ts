@@ -2,6 +2,7 @@ import type { Observable, SchedulerLike } from 'rxjs';
 import { cborCodec } from './cborCodec';
 import { FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from './format/frame';
 import { HEADER_BYTES } from './format/header';
+import { DEFAULT_MAX_SEGMENT_BYTES } from './operators/rotate';
 import type { Codec, Durability, ReadOptions } from './types';
 
 /** How a log behaves. Every option can be changed from one opening to the next, but for the codec. */
@@ -126,7 +127,11 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
   return {
     durability,
     codec: checkCodec(options.codec ?? cborCodec<T>()),
-    maxSegmentBytes: integer('maxSegmentBytes', options.maxSegmentBytes ?? 64 * MIB, MIN_SEGMENT_BYTES),
+    maxSegmentBytes: integer(
+      'maxSegmentBytes',
+      options.maxSegmentBytes ?? DEFAULT_MAX_SEGMENT_BYTES,
+      MIN_SEGMENT_BYTES,
+    ),
     maxRecordBytes: checkMaxRecordBytes(options.maxRecordBytes),
     maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes ?? 64 * MIB, 1),
     maxPendingRecords: integer('maxPendingRecords', options.maxPendingRecords ?? MIB, 1),

@@ -15,13 +15,13 @@ import { cborCodec } from './cborCodec';
 import { WalCorruptError, WalTruncatedError } from './errors';
 import { asIoError } from './ioError';
 import { deserialize } from './operators/deserialize';
+import { checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
 import { segmentFrames, withFile } from './segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
 import { survey } from './survey';
 import { examineTail } from './tornTail';
 import type { Codec, Entry, ReadOptions, SegmentInfo, StoredFrame } from './types';
-import { checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
 import type { WalRecord } from './walRecord';
 
 export interface ReadWalOptions<T> extends ReadOptions {

@@ -132,7 +132,7 @@ class CommitLine {
       let synced = started;
 
       return concat(
-        this.#put(pieces, bytes, sync),
+        this.#put(pieces, bytes),
         defer(() => {
           this.#writtenLsn = lastLsn;
           written = synced = this.#scheduler.now();
@@ -181,12 +181,12 @@ class CommitLine {
     return encodeFrame('mark', this.#durableLsn, NO_PAYLOAD, this.#crcFrom);
   }
 
-  /** Writes, and where one call can do both, syncs. */
-  #put(pieces: readonly Uint8Array[], bytes: number, sync: boolean): Observable<never> {
+  /** Writes; where every batch is synced and one call can do both, it does. */
+  #put(pieces: readonly Uint8Array[], bytes: number): Observable<never> {
     if (bytes === 0) return EMPTY;
     const segment = this.#segment;
     const put =
-      sync && this.#syncs && segment.writeDurable ? segment.writeDurable(pieces, bytes) : segment.write(pieces, bytes);
+      this.#syncs && segment.writeDurable ? segment.writeDurable(pieces, bytes) : segment.write(pieces, bytes);
     return put.pipe(ignoreElements());
   }
 

@@ -1,8 +1,8 @@
 import { Observable, Subject, type OperatorFunction } from 'rxjs';
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES } from '../format/header';
-import type { Batch, SegmentStart, SegmentWindow } from '../types';
 import { inTurn } from '../inTurn';
+import type { Batch, SegmentStart, SegmentWindow } from '../types';
 import { whileWanted } from '../whileWanted';
 
 export interface RotateOptions {
@@ -12,7 +12,8 @@ export interface RotateOptions {
   readonly from?: SegmentStart;
 }
 
-const DEFAULT_MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
+/** 64 MiB. */
+export const DEFAULT_MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Cuts the stream of batches into segments: one window, one file.

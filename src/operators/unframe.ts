@@ -3,15 +3,15 @@ import { WalCorruptError } from '../errors';
 import {
   FRAME_HEAD_BYTES,
   FRAME_OVERHEAD_BYTES,
+  MAX_CHECKPOINT_BYTES,
   MAX_PAYLOAD_BYTES,
   claimedPayloadBytes,
   frameKind,
   frameLsn,
 } from '../format/frame';
 import { HEADER_BYTES } from '../format/header';
-import { MAX_CHECKPOINT_BYTES } from '../format/frame';
-import type { FrameKind, StoredFrame } from '../types';
 import { inTurn } from '../inTurn';
+import type { FrameKind, StoredFrame } from '../types';
 import { whileWanted } from '../whileWanted';
 
 export interface UnframeOptions {
@@ -56,15 +56,19 @@ export function unframe(options: UnframeOptions = {}): OperatorFunction<Uint8Arr
         subscriber.error(new WalCorruptError({ file, offset: rest.offset, lsn: lastLsn + 1, reason }));
       };
 
-      /** Emits every whole frame; says how many bytes the next one takes. */
-      const cut = (buffer: Uint8Array): number => {
+      /** Emits every whole frame, and keeps what is left of the buffer. */
+      const cut = (buffer: Uint8Array): void => {
         let at = 0;
         while (!subscriber.closed) {
           const left = buffer.length - at;
-          if (left < FRAME_HEAD_BYTES) return rest.keep(buffer, at, FRAME_HEAD_BYTES);
+          if (left < FRAME_HEAD_BYTES) {
+            rest.keep(buffer, at, FRAME_HEAD_BYTES);
+            return;
+          }
           if (isZero(buffer, at, at + FRAME_HEAD_BYTES)) {
             zeros = true;
-            return rest.keep(buffer, at, 0);
+            rest.keep(buffer, at, 0);
+            return;
           }
           const payloadBytes = claimedPayloadBytes(buffer, at);
           const frameBytes = payloadBytes + FRAME_OVERHEAD_BYTES;
@@ -76,15 +80,17 @@ export function unframe(options: UnframeOptions = {}): OperatorFunction<Uint8Arr
             if (kind === undefined) refuse('a frame of a kind that version 1 does not have');
             else if (payloadBytes > limit) refuse(tooLong(kind, payloadBytes, limit));
             else refuse(`a frame claims ${frameBytes} bytes where the file has ${size - offset} left`);
-            return 0;
+            return;
           }
-          if (left < frameBytes) return rest.keep(buffer, at, frameBytes);
+          if (left < frameBytes) {
+            rest.keep(buffer, at, frameBytes);
+            return;
+          }
           const lsn = frameLsn(buffer, at);
           if (kind === 'record') lastLsn = lsn;
           subscriber.next({ kind, lsn, buffer, start: at, end: at + frameBytes, offset });
           at += frameBytes;
         }
-        return 0;
       };
 
       const take = (chunk: Uint8Array): void => {
@@ -142,12 +148,11 @@ class Rest {
   }
 
   /** Keeps what stands behind `at` until `needed` bytes are there. */
-  keep(buffer: Uint8Array, at: number, needed: number): number {
+  keep(buffer: Uint8Array, at: number, needed: number): void {
     this.#parts = at < buffer.length ? [buffer.subarray(at)] : [];
     this.bytes = buffer.length - at;
     this.offset += at;
     this.#needed = needed;
-    return needed;
   }
 }
 
