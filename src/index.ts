@@ -1,5 +1,5 @@
 // The door.
-export { openWal, recoverWal } from './openWal';
+export { openWal, recoverWal, type OpenWalOptions } from './openWal';
 export type { CheckpointMark, Wal } from './wal';
 export type { WalOptions } from './options';
 export type { WalWritableOptions } from './writable';
@@ -32,7 +32,7 @@ export { committed } from './operators/committed';
 export { saveCheckpoint } from './saveCheckpoint';
 export { recover, type RecoverOptions, type Recovered } from './recover';
 export { HEADER_BYTES } from './format/header';
-export { nodeStore } from './store/nodeStore';
+export { nodeStore, type NodeStoreOptions } from './store/nodeStore';
 export type { SegmentAccess, SegmentFile, SegmentStore, Unlock } from './store/segmentStore';
 
 // Words.

@@ -3,13 +3,16 @@ import { afterFailure } from './afterFailure';
 import { asIoError } from './ioError';
 import { checkOptions, type WalOptions } from './options';
 import { recover } from './recover';
-import { nodeStore } from './store/nodeStore';
+import { nodeStore, type NodeStoreOptions } from './store/nodeStore';
 import type { SegmentStore } from './store/segmentStore';
 import { trackedStore } from './store/trackedStore';
 import { LiveWal } from './liveWal';
 import { toTheEnd } from './toTheEnd';
 import type { Wal } from './wal';
 import type { WalRecord } from './walRecord';
+
+/** How a log behaves, and who may read the files that it makes. */
+export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {}
 
 /**
  * Opens the log in a directory, and makes one where there is none. There is no other way in: what you get has been recovered,
@@ -25,9 +28,10 @@ import type { WalRecord } from './walRecord';
  * wal.read().subscribe(({ value }) => apply(value));
  * wal.append({ type: 'OrderPlaced', id: 42 }).subscribe(({ lsn }) => reply(201, lsn));
  */
-export async function openWal<T = WalRecord>(dir: string, options: WalOptions<T> = {}): Promise<Wal<T>> {
+export async function openWal<T = WalRecord>(dir: string, options: OpenWalOptions<T> = {}): Promise<Wal<T>> {
   if (typeof dir !== 'string' || dir === '') throw new TypeError(`dir must be a path, not ${JSON.stringify(dir)}`);
-  return lastValueFrom(recoverWal(nodeStore(dir), options));
+  const { fileMode, directoryMode, ...walOptions } = options;
+  return lastValueFrom(recoverWal(nodeStore(dir, { fileMode, directoryMode }), walOptions));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -89,6 +90,48 @@ describe('nodeStore', () => {
       await did(unlock());
     });
 
+    it('and its files have the modes that were asked for, less the umask', async () => {
+      const nested = nodeStore(join(dir, 'a', 'b'), { fileMode: 0o664, directoryMode: 0o775 });
+      const umask = process.umask(0o002);
+      try {
+        const unlock = await did(nested.lock());
+        const file = await makeFile(nested, 'file', 'content');
+        expect(['a', 'a/b'].map((path) => mode(join(dir, path)))).toEqual(['775', '775']);
+        expect(['file', LOCK_FILE].map((name) => mode(join(nested.dir, name)))).toEqual(['664', '664']);
+        await did(file.close());
+        await did(unlock());
+      } finally {
+        process.umask(umask);
+      }
+    });
+
+    it.each([
+      [{ fileMode: 0o1000 }, new RangeError('fileMode must be an integer from 0 to 0o777, not 512')],
+      [{ directoryMode: -1 }, new RangeError('directoryMode must be an integer from 0 to 0o777, not -1')],
+      [{ fileMode: '600' as unknown as number }, new TypeError('fileMode must be a number, not 600')],
+    ])('has no mode %j', (options, error) => {
+      expect(() => nodeStore(dir, options)).toThrow(error);
+    });
+
+    it.each(['read', 'write', 'create'] as const)('does not follow a symbolic link to %s', async (access) => {
+      const target = join(emptyDirectory(), 'target');
+      fs.writeFileSync(target, 'not ours');
+      for (const name of ['wal_00000000.log', 'checkpoint.meta.tmp']) {
+        fs.symlinkSync(target, join(dir, name));
+        await expect(did(store.open(name, access))).rejects.toMatchObject({ code: 'ELOOP' });
+      }
+      expect(fs.readFileSync(target, 'latin1')).toBe('not ours');
+      expect(openBelow(dir)).toEqual([]);
+    });
+
+    it('does not lock what a symbolic link leads to', async () => {
+      const target = join(emptyDirectory(), 'target');
+      fs.writeFileSync(target, 'not ours');
+      fs.symlinkSync(target, join(dir, LOCK_FILE));
+      await expect(did(store.lock())).rejects.toMatchObject({ code: 'ELOOP' });
+      expect(fs.readFileSync(target, 'latin1')).toBe('not ours');
+    });
+
     it('keeps its mode where it is there', async () => {
       fs.chmodSync(dir, 0o755);
       await did((await did(store.lock()))());
@@ -141,9 +184,24 @@ describe('nodeStore', () => {
     });
 
     it('lists what is there, the log’s or not', async () => {
-      fs.mkdirSync(join(dir, 'wal_00000000.log'));
+      fs.writeFileSync(join(dir, 'wal_00000000.log'), '');
       fs.writeFileSync(join(dir, 'notes.txt'), '');
-      expect([...(await did(store.list()))].sort()).toEqual(['notes.txt', 'wal_00000000.log']);
+      fs.mkdirSync(join(dir, 'wal_1.log'));
+      fs.symlinkSync('notes.txt', join(dir, 'link'));
+      expect([...(await did(store.list()))].sort()).toEqual(['link', 'notes.txt', 'wal_00000000.log', 'wal_1.log']);
+    });
+
+    it.each([
+      ['a symbolic link', 'ELOOP', (path: string) => fs.symlinkSync('notes.txt', path)],
+      ['a dangling link', 'ELOOP', (path: string) => fs.symlinkSync('nowhere', path)],
+      ['a directory', 'EISDIR', (path: string) => fs.mkdirSync(path)],
+      ['a pipe', 'EINVAL', (path: string) => execFileSync('mkfifo', [path])],
+    ])('is not listed where a name of the log is %s', async (_what, code, make) => {
+      for (const name of ['wal_00000007.log', 'checkpoint.meta', 'wal_00000007.log.tmp', LOCK_FILE]) {
+        make(join(dir, name));
+        await expect(did(store.list())).rejects.toMatchObject({ code: 'WAL_IO', file: name, cause: { code } });
+        fs.rmSync(join(dir, name), { recursive: true });
+      }
     });
 
     it('whose fsync fails says so, and is closed', async () => {

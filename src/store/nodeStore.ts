@@ -2,15 +2,37 @@ import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of } from 'rxjs';
-import { WalLockedError, type LockHolder } from '../errors';
+import { WalIoError, WalLockedError, type LockHolder } from '../errors';
 import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
-import { LOCK_FILE, type SegmentAccess, type SegmentFile, type SegmentStore, type Unlock } from './segmentStore';
+import {
+  LOCK_FILE,
+  isOwnName,
+  type SegmentAccess,
+  type SegmentFile,
+  type SegmentStore,
+  type Unlock,
+} from './segmentStore';
 
-/** Files are the owner's alone; so is the directory. */
-const FILE_MODE = 0o600;
-const DIRECTORY_MODE = 0o700;
+/** Who may read and write what a store makes. The process's umask takes its bits away, as everywhere. */
+export interface NodeStoreOptions {
+  /**
+   * Permissions of the files that are made, from 0 to 0o777.
+   *
+   * @default 0o600: the owner's alone
+   */
+  readonly fileMode?: number | undefined;
+  /**
+   * Permissions of the directory where it has to be made, and of those above it, from 0 to 0o777.
+   *
+   * @default 0o700
+   */
+  readonly directoryMode?: number | undefined;
+}
+
+/** A file of the log is never a symbolic link: what one leads to is somebody else's. Windows has no such flag. */
+const NO_FOLLOW = (fs.constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
 
 /** POSIX allows at least 16 pieces a `pwritev`, Linux 1,024 (`IOV_MAX`). */
 const MAX_PIECES = 1024;
@@ -46,33 +68,55 @@ function call<R = void>(start: (done: Callback<R>) => void): Observable<R> {
 /**
  * A directory of the real disk, through `node:fs`.
  *
- * @param dir made where it is not there, with mode 0700; files get mode 0600.
+ * A name of the log's own that is no regular file (a symbolic link, a directory, a pipe) is a `WalIoError` when the directory is
+ * listed, and is left alone: what it leads to is not the log's.
+ *
+ * @param dir made where it is not there.
+ * @throws TypeError or RangeError for a mode that is none.
  */
-export function nodeStore(dir: string): SegmentStore {
-  return new NodeStore(resolve(dir));
+export function nodeStore(
+  dir: string,
+  { fileMode = 0o600, directoryMode = 0o700 }: NodeStoreOptions = {},
+): SegmentStore {
+  return new NodeStore(resolve(dir), checkMode('fileMode', fileMode), checkMode('directoryMode', directoryMode));
+}
+
+function checkMode(name: string, mode: number): number {
+  if (typeof mode !== 'number') throw new TypeError(`${name} must be a number, not ${String(mode)}`);
+  if (Number.isInteger(mode) && mode >= 0 && mode <= 0o777) return mode;
+  throw new RangeError(`${name} must be an integer from 0 to 0o777, not ${mode}`);
 }
 
 class NodeStore implements SegmentStore {
-  constructor(readonly dir: string) {}
+  constructor(
+    readonly dir: string,
+    private readonly fileMode: number,
+    private readonly directoryMode: number,
+  ) {}
 
   lock(): Observable<Unlock> {
     return concat(this.#makeDirectory().pipe(ignoreElements()), this.#takeLock()).pipe(toTheEnd((unlock) => unlock()));
   }
 
   list(): Observable<readonly string[]> {
-    return call<string[]>((done) => {
-      fs.readdir(this.dir, done);
-    });
+    return call<fs.Dirent[]>((done) => {
+      fs.readdir(this.dir, { withFileTypes: true }, done);
+    }).pipe(
+      map((entries) => {
+        entries.forEach(refuseStrangers);
+        return entries.map(({ name }) => name);
+      }),
+    );
   }
 
   open(name: string, access: SegmentAccess): Observable<SegmentFile> {
     const path = join(this.dir, name);
-    if (access === 'read') return openFile(path, fs.constants.O_RDONLY).pipe(map((file) => new NodeFile(name, file)));
+    if (access === 'read') return this.#open(path, fs.constants.O_RDONLY).pipe(map((file) => new NodeFile(name, file)));
     const create = access === 'create' ? fs.constants.O_CREAT | fs.constants.O_TRUNC : 0;
-    return openFile(path, fs.constants.O_RDWR | create).pipe(
+    return this.#open(path, fs.constants.O_RDWR | create).pipe(
       concatMap((file) => {
         if (O_DSYNC === undefined) return of(new NodeFile(name, file));
-        return openFile(path, fs.constants.O_WRONLY | O_DSYNC).pipe(
+        return this.#open(path, fs.constants.O_WRONLY | O_DSYNC).pipe(
           map((durable) => new DurableNodeFile(name, file, durable)),
           afterFailure(() => file.close()),
         );
@@ -97,10 +141,14 @@ class NodeStore implements SegmentStore {
     return syncDirectory(this.dir);
   }
 
+  #open(path: string, flags: number): Observable<Descriptor> {
+    return openFile(path, flags | NO_FOLLOW, this.fileMode);
+  }
+
   /** The names of a new directory, and of those above it that had to be made, are durable before anything is in it. */
   #makeDirectory(): Observable<void> {
     return call<string | undefined>((done) => {
-      fs.mkdir(this.dir, { recursive: true, mode: DIRECTORY_MODE }, done);
+      fs.mkdir(this.dir, { recursive: true, mode: this.directoryMode }, done);
     }).pipe(
       concatMap((first) => {
         if (first === undefined) return of(undefined);
@@ -114,7 +162,7 @@ class NodeStore implements SegmentStore {
   /** The lock is on the file's descriptor; what is written into it only tells others who holds it. */
   #takeLock(): Observable<Unlock> {
     const path = join(this.dir, LOCK_FILE);
-    return openFile(path, fs.constants.O_RDWR | fs.constants.O_CREAT).pipe(
+    return this.#open(path, fs.constants.O_RDWR | fs.constants.O_CREAT).pipe(
       concatMap((file) => {
         const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
         const told = concat(truncate(file, 0), writeAll(file, [Buffer.from(`${JSON.stringify(holder)}\n`)], 0));
@@ -138,6 +186,18 @@ class NodeStore implements SegmentStore {
       }),
     );
   }
+}
+
+/** What has a name of the log and is no regular file was not made by it. Opening a pipe would also wait for its other end. */
+function refuseStrangers(entry: fs.Dirent): void {
+  if (entry.isFile() || !isOwnName(entry.name)) return;
+  const [code, what] = entry.isSymbolicLink()
+    ? (['ELOOP', 'a symbolic link'] as const)
+    : entry.isDirectory()
+      ? (['EISDIR', 'a directory'] as const)
+      : (['EINVAL', 'a device, pipe or socket'] as const);
+  const cause = Object.assign(new Error(`${code}: it is ${what}, and the log's files are regular files`), { code });
+  throw new WalIoError('Opening', entry.name, cause);
 }
 
 /**
@@ -235,9 +295,9 @@ class DurableNodeFile extends NodeFile {
 }
 
 /** As {@link call}, but a descriptor that nobody waits for any more is closed. */
-function openFile(path: string, flags: number): Observable<Descriptor> {
+function openFile(path: string, flags: number, mode?: number): Observable<Descriptor> {
   return new Observable<Descriptor>((subscriber) => {
-    fs.open(path, flags, FILE_MODE, (error, fd) => {
+    fs.open(path, flags, mode, (error, fd) => {
       if (error) {
         subscriber.error(error);
       } else if (subscriber.closed) {
