@@ -196,12 +196,23 @@ describe('nodeStore', () => {
       ['a dangling link', 'ELOOP', (path: string) => fs.symlinkSync('nowhere', path)],
       ['a directory', 'EISDIR', (path: string) => fs.mkdirSync(path)],
       ['a pipe', 'EINVAL', (path: string) => execFileSync('mkfifo', [path])],
-    ])('is not listed where a name of the log is %s', async (_what, code, make) => {
-      for (const name of ['wal_00000007.log', 'checkpoint.meta', 'wal_00000007.log.tmp', LOCK_FILE]) {
+    ])('opens no file of the log that is %s', async (_what, code, make) => {
+      for (const access of ['read', 'write', 'create'] as const) {
+        const name = `wal_0000000${access.length}.log`;
         make(join(dir, name));
-        await expect(did(store.list())).rejects.toMatchObject({ code: 'WAL_IO', file: name, cause: { code } });
-        fs.rmSync(join(dir, name), { recursive: true });
+        await expect(did(store.open(name, access))).rejects.toMatchObject({ code });
+        expect([...(await did(store.list()))]).toContain(name);
       }
+      make(join(dir, LOCK_FILE));
+      await expect(did(store.lock())).rejects.toMatchObject({ code });
+      expect(openBelow(dir)).toEqual([]);
+    });
+
+    it('lists no leftover that is something else', async () => {
+      fs.symlinkSync('notes.txt', join(dir, 'wal_00000000.log.tmp'));
+      fs.mkdirSync(join(dir, 'checkpoint.meta.tmp'));
+      fs.writeFileSync(join(dir, 'wal_00000001.log.tmp'), '');
+      expect(await did(store.list())).toEqual(['wal_00000001.log.tmp']);
     });
 
     it('whose fsync fails says so, and is closed', async () => {

@@ -2,13 +2,13 @@ import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of } from 'rxjs';
-import { WalIoError, WalLockedError, type LockHolder } from '../errors';
+import { WalLockedError, type LockHolder } from '../errors';
 import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
 import {
   LOCK_FILE,
-  isOwnName,
+  isLeftover,
   type SegmentAccess,
   type SegmentFile,
   type SegmentStore,
@@ -31,8 +31,12 @@ export interface NodeStoreOptions {
   readonly directoryMode?: number | undefined;
 }
 
-/** A file of the log is never a symbolic link: what one leads to is somebody else's. Windows has no such flag. */
-const NO_FOLLOW = (fs.constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
+/**
+ * A file of the log is never a symbolic link: what one leads to is somebody else's. And opening a pipe would wait for its other end.
+ * Windows has neither flag.
+ */
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants as { O_NOFOLLOW?: number; O_NONBLOCK?: number };
+const REGULAR_ONLY = O_NOFOLLOW | O_NONBLOCK;
 
 /** POSIX allows at least 16 pieces a `pwritev`, Linux 1,024 (`IOV_MAX`). */
 const MAX_PIECES = 1024;
@@ -68,8 +72,7 @@ function call<R = void>(start: (done: Callback<R>) => void): Observable<R> {
 /**
  * A directory of the real disk, through `node:fs`.
  *
- * A name of the log's own that is no regular file (a symbolic link, a directory, a pipe) is a `WalIoError` when the directory is
- * listed, and is left alone: what it leads to is not the log's.
+ * A symbolic link, a directory or a pipe in the place of one of the log's files is never opened, and is left alone.
  *
  * @param dir made where it is not there.
  * @throws TypeError or RangeError for a mode that is none.
@@ -103,8 +106,9 @@ class NodeStore implements SegmentStore {
       fs.readdir(this.dir, { withFileTypes: true }, done);
     }).pipe(
       map((entries) => {
-        entries.forEach(refuseStrangers);
-        return entries.map(({ name }) => name);
+        // Something else that has the name of a leftover is none, and nothing for a recovery to remove.
+        const known = entries.filter((entry) => entry.isFile() || !isLeftover(entry.name));
+        return known.map(({ name }) => name);
       }),
     );
   }
@@ -142,7 +146,18 @@ class NodeStore implements SegmentStore {
   }
 
   #open(path: string, flags: number): Observable<Descriptor> {
-    return openFile(path, flags | NO_FOLLOW, this.fileMode);
+    return openFile(path, flags | REGULAR_ONLY, this.fileMode).pipe(
+      concatMap((file) =>
+        file.stats().pipe(
+          map((stats) => {
+            refuseStranger(stats);
+            return file;
+          }),
+          afterFailure(() => file.close()),
+        ),
+      ),
+      toTheEnd((file) => file.close()),
+    );
   }
 
   /** The names of a new directory, and of those above it that had to be made, are durable before anything is in it. */
@@ -188,16 +203,13 @@ class NodeStore implements SegmentStore {
   }
 }
 
-/** What has a name of the log and is no regular file was not made by it. Opening a pipe would also wait for its other end. */
-function refuseStrangers(entry: fs.Dirent): void {
-  if (entry.isFile() || !isOwnName(entry.name)) return;
-  const [code, what] = entry.isSymbolicLink()
-    ? (['ELOOP', 'a symbolic link'] as const)
-    : entry.isDirectory()
-      ? (['EISDIR', 'a directory'] as const)
-      : (['EINVAL', 'a device, pipe or socket'] as const);
-  const cause = Object.assign(new Error(`${code}: it is ${what}, and the log's files are regular files`), { code });
-  throw new WalIoError('Opening', entry.name, cause);
+/** What is no regular file was not made by a log. */
+function refuseStranger(stats: fs.Stats): void {
+  if (stats.isFile()) return;
+  const [code, what] = stats.isDirectory()
+    ? (['EISDIR', 'a directory'] as const)
+    : (['EINVAL', 'a device, pipe or socket'] as const);
+  throw Object.assign(new Error(`${code}: it is ${what}, and the log's files are regular files`), { code });
 }
 
 /**
@@ -221,6 +233,12 @@ class Descriptor {
     });
   }
 
+  stats(): Observable<fs.Stats> {
+    return this.run<fs.Stats>((fd, done) => {
+      fs.fstat(fd, done);
+    });
+  }
+
   close(): Observable<void> {
     return call((done) => {
       this.#whenIdle = () => {
@@ -239,11 +257,7 @@ class NodeFile implements SegmentFile {
   ) {}
 
   size(): Observable<number> {
-    return this.descriptor
-      .run<fs.Stats>((fd, done) => {
-        fs.fstat(fd, done);
-      })
-      .pipe(map((stats) => stats.size));
+    return this.descriptor.stats().pipe(map((stats) => stats.size));
   }
 
   read(position: number, length: number): Observable<Uint8Array> {

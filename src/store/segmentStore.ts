@@ -1,5 +1,4 @@
 import type { Observable } from 'rxjs';
-import { CHECKPOINT_FILE } from '../format/checkpoint';
 
 /**
  * The disk as the log sees it: one directory, ten operations. Everything that can fail or take time on a disk goes through
@@ -19,7 +18,7 @@ export interface SegmentStore {
    */
   lock(): Observable<Unlock>;
 
-  /** Names of the files in the directory, in no order. Fails with `WalIoError` where a name of the log's own is no regular file. */
+  /** Names of the files in the directory, in no order. */
   list(): Observable<readonly string[]>;
 
   /**
@@ -92,9 +91,4 @@ export function segmentSequence(name: string): number | undefined {
 /** Whether a crash of this log left the file behind half made. */
 export function isLeftover(name: string): boolean {
   return TEMPORARY_NAME.test(name);
-}
-
-/** Whether a log uses the name. */
-export function isOwnName(name: string): boolean {
-  return name === LOCK_FILE || name === CHECKPOINT_FILE || isLeftover(name) || segmentSequence(name) !== undefined;
 }
