@@ -33,6 +33,7 @@ describe('rxwal', () => {
       'readWal',
       'recover',
       'recoverWal',
+      'repairWal',
       'rotate',
       'saveCheckpoint',
       'serialize',

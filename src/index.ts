@@ -4,6 +4,8 @@ export type { CheckpointMark, Wal } from './wal';
 export type { WalOptions } from './options';
 export type { WalWritableOptions } from './writable';
 export { readWal, type ReadWalOptions } from './read';
+export { repairWal, type Renumbered, type Repair, type RepairProgress, type RepairWalOptions } from './salvage/repair';
+export type { Gap } from './salvage/gap';
 
 // Records and codecs.
 export { isTransactionCommit, type Id, type WalRecord } from './walRecord';

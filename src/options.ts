@@ -116,7 +116,7 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
     if (!(name in KNOWN)) throw new TypeError(`${name} is no option; there are ${Object.keys(KNOWN).join(', ')}`);
   }
   const { isCommit, shutdown$, scheduler } = options;
-  if (isCommit !== undefined && typeof isCommit !== 'function') throw wrongType('isCommit', 'a function', isCommit);
+  checkCallback('isCommit', isCommit);
   if (shutdown$ !== undefined && !hasMethods(shutdown$, 'subscribe'))
     throw wrongType('shutdown$', 'an Observable', shutdown$);
   if (scheduler !== undefined && !hasMethods(scheduler, 'now', 'schedule')) {
@@ -151,6 +151,11 @@ export function checkMaxRecordBytes(bytes = DEFAULT_MAX_RECORD_BYTES): number {
 export function checkReadOptions({ after, until }: ReadOptions): void {
   if (after !== undefined) integer('after', after, 0);
   if (until !== undefined && until !== Infinity) integer('until', until, 0);
+}
+
+/** @throws TypeError where there is something else than a function. */
+export function checkCallback(name: string, callback: unknown): void {
+  if (callback !== undefined && typeof callback !== 'function') throw wrongType(name, 'a function', callback);
 }
 
 /** @throws TypeError or RangeError, naming `name`, where `value` is not an integer from `min` to `max`. */

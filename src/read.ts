@@ -6,16 +6,19 @@ import {
   defer,
   filter,
   from,
+  of,
   takeWhile,
   tap,
   throwError,
   type Observable,
 } from 'rxjs';
 import { cborCodec } from './cborCodec';
-import { WalCorruptError, WalTruncatedError } from './errors';
+import { WalCorruptError, WalRecordError, WalTruncatedError } from './errors';
 import { asIoError } from './ioError';
 import { deserialize } from './operators/deserialize';
-import { checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
+import { checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
+import type { Gap } from './salvage/gap';
+import { salvage } from './salvage/salvage';
 import { segmentFrames, withFile } from './segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
@@ -29,13 +32,27 @@ export interface ReadWalOptions<T> extends ReadOptions {
   readonly codec?: Codec<T> | undefined;
   /** Largest payload accepted, in bytes. Default 16 MiB. */
   readonly maxRecordBytes?: number | undefined;
+  /**
+   * What to do at damage. `'strict'` stops with `WalCorruptError`. `'salvage'` goes on with the next record that can be proven,
+   * so LSNs may be missing; each place where they are is told to `onGap`.
+   *
+   * @default 'strict'
+   */
+  readonly recovery?: 'strict' | 'salvage' | undefined;
+  /** Is told of each gap, between the entries that it lies between. With `recovery: 'salvage'` only. */
+  readonly onGap?: ((gap: Gap) => void) | undefined;
 }
 
 /**
  * Reads a log that nobody writes: closed, or left by a crash. Takes no lock and changes nothing; in constant memory, in LSN order.
  *
- * A torn tail ends the stream as the end of the log does; damage is a `WalCorruptError` behind the last record before it. An empty
- * directory is an empty log.
+ * A torn tail ends the stream as the end of the log does; damage is a `WalCorruptError` behind the last record before it, or, with
+ * `recovery: 'salvage'`, a gap. An empty directory is an empty log.
+ *
+ * ```
+ * strict:     --1--2--#           3 is damaged
+ * salvage:    --1--2--4--5--|     onGap: { firstLsn: 3, lastLsn: 3, ... } before 4
+ * ```
  *
  * Unlike an open log this one cannot know what is durable: after a crash it shows what is in the file, which may be more than was
  * acknowledged. On a log that another process is writing it shows what was there when each segment was opened.
@@ -52,8 +69,10 @@ export function readWal<T = WalRecord>(
   const { after, until = Infinity } = options;
   const codec = checkCodec(options.codec ?? cborCodec<T>());
   const maxRecordBytes = checkMaxRecordBytes(options.maxRecordBytes);
+  checkRecovery(options);
   return defer(() => {
     const store = typeof source === 'string' ? nodeStore(source) : source;
+    if (options.recovery === 'salvage') return salvaged(store, codec, maxRecordBytes, options);
     return survey(store).pipe(
       concatMap(({ segments, logId, headless, checkpoint }) => {
         if (!logId) return EMPTY;
@@ -72,6 +91,45 @@ export function readWal<T = WalRecord>(
       deserialize(codec),
     );
   });
+}
+
+function checkRecovery({ recovery = 'strict', onGap }: { recovery?: string | undefined; onGap?: unknown }): void {
+  if (recovery !== 'strict' && recovery !== 'salvage') {
+    throw new TypeError(`recovery must be 'strict' or 'salvage', not '${recovery}'`);
+  }
+  checkCallback('onGap', onGap);
+  if (onGap !== undefined && recovery === 'strict')
+    throw new TypeError("onGap needs recovery: 'salvage': strict reading has no gaps");
+}
+
+/** What can be proven of a damaged log. A record that the codec does not know is a gap too. */
+function salvaged<T>(
+  store: SegmentStore,
+  codec: Codec<T>,
+  maxRecordBytes: number,
+  { after = 0, until = Infinity, onGap = () => undefined }: ReadWalOptions<T>,
+): Observable<Entry<T>> {
+  return salvage(store, maxRecordBytes).pipe(
+    concatMap((remains) => remains.all()),
+    takeWhile((found) => 'gap' in found || found.frame.lsn <= until),
+    concatMap((found) => {
+      if ('gap' in found) {
+        onGap(found.gap);
+        return EMPTY;
+      }
+      const { frame, file } = found;
+      if (frame.lsn <= after) return EMPTY;
+      return of(frame).pipe(
+        deserialize(codec),
+        catchError((error: unknown) => {
+          if (!(error instanceof WalRecordError)) return throwError(() => error);
+          const { lsn, offset, start, end } = frame;
+          onGap({ file, offset, bytes: end - start, firstLsn: lsn, lastLsn: lsn, reason: error.message, torn: false });
+          return EMPTY;
+        }),
+      );
+    }),
+  );
 }
 
 export interface ReadFramesOptions {

@@ -1,16 +1,33 @@
-import { concatMap, range, type Observable } from 'rxjs';
+import { concatMap, from as each, type Observable } from 'rxjs';
 import type { SegmentFile } from './store/segmentStore';
 
 /** Bytes asked of the disk at a time. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Bytes `[from, to)` of a file, a chunk at a time; the next is read when the last has been dealt with. */
-export function readChunks(file: SegmentFile, from: number, to: number): Observable<Uint8Array> {
-  const chunks = Math.ceil(Math.max(0, to - from) / CHUNK_BYTES);
-  return range(0, chunks).pipe(
-    concatMap((index) => {
-      const at = from + index * CHUNK_BYTES;
-      return file.read(at, Math.min(CHUNK_BYTES, to - at));
-    }),
-  );
+/**
+ * Bytes `[from, to)` of a file, a chunk at a time; the next is read when the last has been dealt with.
+ *
+ * @param firstBytes size of the first chunk; each one after it is twice as large, up to a mebibyte. For who may want little.
+ */
+export function readChunks(
+  file: SegmentFile,
+  from: number,
+  to: number,
+  firstBytes: number = CHUNK_BYTES,
+): Observable<Uint8Array> {
+  return each(pieces(from, to, firstBytes)).pipe(concatMap(({ at, bytes }) => file.read(at, bytes)));
+}
+
+function* pieces(
+  from: number,
+  to: number,
+  firstBytes: number,
+): Generator<{ readonly at: number; readonly bytes: number }> {
+  let size = firstBytes;
+  for (let at = from; at < to;) {
+    const bytes = Math.min(size, to - at);
+    yield { at, bytes };
+    at += bytes;
+    size = Math.min(2 * size, CHUNK_BYTES);
+  }
 }

@@ -31,6 +31,10 @@ export interface SegmentFramesOptions {
   readonly maxRecordBytes: number;
   /** Size of the file. */
   readonly size: number;
+  /** Offset of the first frame. Default: behind the header. */
+  readonly from?: number;
+  /** Bytes to read at first, where little may be wanted. */
+  readonly firstBytes?: number;
 }
 
 /**
@@ -39,8 +43,9 @@ export interface SegmentFramesOptions {
  */
 export function segmentFrames(file: SegmentFile, options: SegmentFramesOptions): Observable<StoredFrame> {
   const { name } = file;
-  return readChunks(file, HEADER_BYTES, options.size).pipe(
-    unframe({ ...options, file: name }),
+  const { from: offset = HEADER_BYTES } = options;
+  return readChunks(file, offset, options.size, options.firstBytes).pipe(
+    unframe({ ...options, offset, file: name }),
     verify({ ...options, file: name }),
     catchError((error: unknown) =>
       error instanceof WalCorruptError ? judge(file, error, options) : throwError(() => error),

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { buf } from 'crc-32';
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import { crc32 } from '../../src/format/crc';
+import { crc32, crc32Start } from '../../src/format/crc';
 
 /** Longer than any place where the one implementation could take over from the other. */
 const MANY = 1200;
@@ -47,5 +47,15 @@ describe('crc32', () => {
     const copy = Uint8Array.from(BYTES.subarray(3, 1003));
     expect(crc32(BYTES.subarray(3, 1003))).toBe(crc32(copy));
     expect(crc32(Buffer.from(copy))).toBe(crc32(copy));
+  });
+});
+
+describe('crc32Start', () => {
+  it('is what the calculation began with, for any bytes and any start', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2000 }), fc.integer({ min: 0, max: 0xffff_ffff }), (bytes, start) => {
+        expect(crc32Start(bytes, zlibCrc32(bytes, start))).toBe(start);
+      }),
+    );
   });
 });

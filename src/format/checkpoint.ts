@@ -58,8 +58,8 @@ export function decodeCheckpointFile(bytes: Uint8Array): {
   return { checkpoint, logId };
 }
 
-/** `undefined` for anything but a checkpoint. */
-function decodeCheckpoint(payload: Uint8Array): Checkpoint | undefined {
+/** Reads the payload of a checkpoint's frame; `undefined` for anything but a checkpoint. */
+export function decodeCheckpoint(payload: Uint8Array): Checkpoint | undefined {
   let claimed: unknown;
   try {
     claimed = codec.decode(payload);

@@ -90,6 +90,14 @@ function checkMode(name: string, mode: number): number {
   throw new RangeError(`${name} must be an integer from 0 to 0o777, not ${mode}`);
 }
 
+/** Gives a directory its name, durably; one of that name may be there if it is empty. */
+export function moveDirectory(from: string, to: string): Observable<void> {
+  const moved = call((done) => {
+    fs.rename(from, to, done);
+  });
+  return concat(moved.pipe(ignoreElements()), syncDirectory(dirname(to)));
+}
+
 class NodeStore implements SegmentStore {
   constructor(
     readonly dir: string,

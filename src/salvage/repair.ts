@@ -1,0 +1,279 @@
+import { randomBytes } from 'node:crypto';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { concat, concatMap, defer, from, ignoreElements, lastValueFrom, of, type Observable } from 'rxjs';
+import { WalIoError, type WalError } from '../errors';
+import { framePayload } from '../format/frame';
+import { LOG_ID_BYTES } from '../format/header';
+import { asIoError } from '../ioError';
+import { recoverWal } from '../openWal';
+import { checkCallback, checkMaxRecordBytes, checkReadOptions } from '../options';
+import { rawCodec } from '../rawCodec';
+import { saveCheckpoint } from '../saveCheckpoint';
+import { moveDirectory, nodeStore, type NodeStoreOptions } from '../store/nodeStore';
+import type { SegmentStore } from '../store/segmentStore';
+import { SegmentWriter } from '../store/segmentWriter';
+import type { Checkpoint, StoredFrame } from '../types';
+import type { Wal } from '../wal';
+import type { Gap } from './gap';
+import { salvage } from './salvage';
+import type { Salvaged } from './segmentScan';
+
+export interface RepairWalOptions extends NodeStoreOptions {
+  /** Largest payload accepted, in bytes. Default 16 MiB. A larger record is a gap that says so. */
+  readonly maxRecordBytes?: number | undefined;
+  /** Only records behind this LSN are written: those that a snapshot of the application does not hold. Default: all. */
+  readonly after?: number | undefined;
+  /** Is told of each gap, in the order of the log. */
+  readonly onGap?: ((gap: Gap) => void) | undefined;
+  /** Is told now and then how far the repair has come. */
+  readonly onProgress?: ((progress: RepairProgress) => void) | undefined;
+}
+
+/** How much of the damaged log has been read. */
+export interface RepairProgress {
+  /** Bytes of segments read. */
+  readonly bytes: number;
+  /** Bytes of segments there are. */
+  readonly totalBytes: number;
+  /** Records written. */
+  readonly records: number;
+}
+
+/** Records whose LSNs a gap before them has changed. */
+export interface Renumbered {
+  /** LSN of the first of them in the repaired log. */
+  readonly lsn: number;
+  /** The LSN that it had in the damaged one; those behind it have moved by as many. */
+  readonly was: number;
+}
+
+/** What a repair has made. */
+export interface Repair {
+  /** Records in the repaired log. */
+  readonly records: number;
+  /** The first of them; `lastLsn + 1` where there is none. */
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  /** Empty where every record has the LSN that it had. */
+  readonly renumbered: readonly Renumbered[];
+  /** The newest checkpoint, in the LSNs of the repaired log. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** What could not be proven, in the order of the log. Empty where the log was whole. */
+  readonly gaps: readonly Gap[];
+}
+
+/**
+ * Makes a new log of what can be proven of a damaged one. The damaged one is only read; nothing is deleted, anywhere.
+ *
+ * Payloads are copied as they are, so no codec is needed, and the new log has an id of its own. LSNs are kept up to the first gap that
+ * has lost records. A log has no holes, so behind one the LSNs move down; `renumbered` says from where on and by how many. Positions kept
+ * elsewhere (snapshots, readers) do not fit such a log: with a snapshot that is past the gap, repair with `after`, and they do.
+ *
+ * It is written beside `target`, into `<target>.partial`, and renamed when all of it is durable: a repair that was interrupted is not
+ * taken for a log.
+ *
+ * Rejects with `WalIoError` for a directory that cannot be read or made, or a target that is not empty; TypeError or RangeError for a bad
+ * option. Memory: one segment.
+ *
+ * @param source the damaged log: its directory, or any store. Nobody should be writing it.
+ * @param target a directory that is not there yet, or empty; or any empty store.
+ * @example
+ * const { records, gaps } = await repairWal('/var/lib/app/wal', '/var/lib/app/wal.repaired');
+ */
+export async function repairWal(
+  source: string | SegmentStore,
+  target: string | SegmentStore,
+  options: RepairWalOptions = {},
+): Promise<Repair> {
+  checkReadOptions(options);
+  checkCallback('onGap', options.onGap);
+  checkCallback('onProgress', options.onProgress);
+  const damaged = typeof source === 'string' ? nodeStore(source) : source;
+  if (typeof target !== 'string') {
+    await refuseUsed(target);
+    return new Repairing(damaged, target, options).run();
+  }
+  refuseInside(damaged.dir, target);
+  const partial = nodeStore(`${resolve(target)}.partial`, options);
+  await refuseUsed(nodeStore(target));
+  await refuseUsed(partial);
+  const repair = await new Repairing(damaged, partial, options).run();
+  await lastValueFrom(moveDirectory(partial.dir, resolve(target)).pipe(asIoError('Renaming', partial.dir)));
+  return repair;
+}
+
+/** A new directory within the damaged log's would change that. */
+function refuseInside(dir: string, target: string): void {
+  const path = relative(dir, resolve(target));
+  if (path.startsWith('..') || isAbsolute(path)) return;
+  throw new TypeError(`target must lie outside of ${dir}, which is left as it is`);
+}
+
+async function refuseUsed(store: SegmentStore): Promise<void> {
+  const names = await lastValueFrom(store.list()).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new WalIoError('Listing', store.dir, error);
+  });
+  if (names.length === 0) return;
+  const cause = Object.assign(new Error('EEXIST: it is not empty'), { code: 'EEXIST' });
+  throw new WalIoError('Repairing into', store.dir, cause);
+}
+
+/** One repair, from the first segment to the last. */
+class Repairing {
+  readonly #logId = Uint8Array.from(randomBytes(LOG_ID_BYTES));
+  readonly #maxRecordBytes: number;
+  readonly #gaps: Gap[] = [];
+  /** Runs of records whose LSNs have moved by the same number. */
+  readonly #runs: { readonly lsn: number; readonly was: number }[] = [];
+  #wal: Wal<Uint8Array> | undefined;
+  /** LSN of the last record in the damaged log, and in the new one. */
+  #wasLsn = 0;
+  #lastLsn = 0;
+  #firstLsn = 1;
+  #checkpoint: Checkpoint | undefined;
+  #refusal: WalError | undefined;
+
+  constructor(
+    private readonly source: SegmentStore,
+    private readonly target: SegmentStore,
+    private readonly options: RepairWalOptions,
+  ) {
+    this.#maxRecordBytes = checkMaxRecordBytes(options.maxRecordBytes);
+  }
+
+  async run(): Promise<Repair> {
+    const damaged = await lastValueFrom(salvage(this.source, this.#maxRecordBytes));
+    this.#checkpoint = damaged.checkpoint;
+    const totalBytes = damaged.segments.reduce((sum, { size }) => sum + size, 0);
+    let bytes = 0;
+    try {
+      this.#tell(damaged.gaps());
+      for (const [index, { size }] of damaged.segments.entries()) {
+        await this.#copy(damaged.segment(index), (offset) => {
+          this.options.onProgress?.({ bytes: bytes + offset, totalBytes, records: this.#records });
+        });
+        bytes += size;
+        this.options.onProgress?.({ bytes, totalBytes, records: this.#records });
+      }
+      this.#tell(damaged.end());
+      this.#checkpoint = damaged.checkpoint;
+      if (!this.#wal) await this.#begin((this.#checkpoint?.lsn ?? 0) + 1);
+    } finally {
+      await this.#wal?.close();
+    }
+    const checkpoint = this.#movedCheckpoint();
+    if (checkpoint)
+      await lastValueFrom(saveCheckpoint(this.target, checkpoint, this.#logId), { defaultValue: undefined });
+    return {
+      records: this.#records,
+      firstLsn: this.#firstLsn,
+      lastLsn: this.#lastLsn,
+      renumbered: this.#runs.filter(({ lsn, was }) => lsn !== was),
+      checkpoint,
+      gaps: this.#gaps,
+    };
+  }
+
+  get #records(): number {
+    return this.#lastLsn - this.#firstLsn + 1;
+  }
+
+  /** One segment of the damaged log becomes one of the new. */
+  async #copy(salvaged$: Observable<Salvaged>, onOffset: (offset: number) => void): Promise<void> {
+    const { after = 0 } = this.options;
+    let begun = false;
+    let buffer: Uint8Array | undefined;
+    const copied = salvaged$.pipe(
+      concatMap((salvaged) => {
+        if ('gap' in salvaged) {
+          this.#tell([salvaged]);
+          return of(undefined);
+        }
+        const { frame } = salvaged;
+        if (frame.lsn <= after) return of(undefined);
+        if (buffer !== frame.buffer) onOffset(frame.offset);
+        buffer = frame.buffer;
+        const ready = begun ? of(undefined) : defer(() => from(this.#beginSegment(frame.lsn)));
+        begun = true;
+        return concat(
+          ready.pipe(ignoreElements()),
+          defer(() => this.#write(frame)),
+        );
+      }),
+      ignoreElements(),
+    );
+    await lastValueFrom(copied, { defaultValue: undefined });
+    // What has been handed on is written before more is read.
+    await this.#wal?.flush();
+    if (this.#refusal) throw this.#refusal;
+  }
+
+  async #beginSegment(lsn: number): Promise<void> {
+    if (!this.#wal) await this.#begin(lsn);
+    // A segment wholly below the checkpoint would be removed when the log is opened.
+    else if (this.#wasLsn > (this.#checkpoint?.lsn ?? 0)) await this.#wal.rotate();
+  }
+
+  /** The new log, before its first record. */
+  async #begin(firstLsn: number): Promise<void> {
+    const unlock = await lastValueFrom(this.target.lock().pipe(asIoError('Locking', this.target.dir)));
+    const options = { preallocateBytes: 0, maxSegmentBytes: Number.MAX_SAFE_INTEGER };
+    const first = SegmentWriter.create(
+      this.target,
+      firstLsn > 1 ? 1 : 0,
+      { firstLsn, logId: this.#logId },
+      options,
+    ).pipe(
+      concatMap((segment) => segment.seal()),
+      asIoError('Making', this.target.dir),
+    );
+    // The first segment is missing, and nobody will miss it.
+    const checkpoint = { epoch: 0, ...this.#checkpoint, lsn: firstLsn - 1 };
+    await lastValueFrom(
+      concat(first, firstLsn > 1 ? saveCheckpoint(this.target, checkpoint, this.#logId) : of(undefined), unlock()),
+      { defaultValue: undefined },
+    );
+    this.#wal = await lastValueFrom(
+      recoverWal(this.target, {
+        codec: rawCodec(),
+        durability: { mode: 'nosync' },
+        maxRecordBytes: this.#maxRecordBytes,
+        maxSegmentBytes: Number.MAX_SAFE_INTEGER,
+        maxPendingBytes: Number.MAX_SAFE_INTEGER,
+        maxPendingRecords: Number.MAX_SAFE_INTEGER,
+      }),
+    );
+    this.#wal.rejected$.subscribe({ next: ({ error }) => (this.#refusal ??= error), error: () => undefined });
+    this.#firstLsn = firstLsn;
+    this.#lastLsn = firstLsn - 1;
+    this.#wasLsn = firstLsn - 1;
+  }
+
+  #write({ lsn, buffer, start, end }: StoredFrame): Observable<never> {
+    this.#lastLsn += 1;
+    if (lsn !== this.#wasLsn + 1 || this.#runs.length === 0) this.#runs.push({ lsn: this.#lastLsn, was: lsn });
+    this.#wasLsn = lsn;
+    this.#wal?.next(framePayload(buffer, start, end));
+    return from([]);
+  }
+
+  #tell(salvaged: readonly Salvaged[]): void {
+    for (const each of salvaged) {
+      if (!('gap' in each)) continue;
+      this.#gaps.push(each.gap);
+      this.options.onGap?.(each.gap);
+    }
+  }
+
+  /** The checkpoint in the LSNs of the new log: up to the last record there that it had covered. */
+  #movedCheckpoint(): Checkpoint | undefined {
+    const checkpoint = this.#checkpoint ?? (this.#firstLsn > 1 ? { lsn: this.#firstLsn - 1, epoch: 0 } : undefined);
+    if (!checkpoint) return undefined;
+    const index = this.#runs.findLastIndex(({ was }) => was <= checkpoint.lsn);
+    const run = this.#runs[index];
+    const end = (this.#runs[index + 1]?.lsn ?? this.#lastLsn + 1) - 1;
+    const moved = run ? Math.min(end, run.lsn + (checkpoint.lsn - run.was)) : this.#firstLsn - 1;
+    return { ...checkpoint, lsn: moved };
+  }
+}
