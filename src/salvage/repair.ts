@@ -72,7 +72,8 @@ export interface Repair {
  * It is written beside `target`, into `<target>.partial`, and renamed when all of it is durable: a repair that was interrupted is not
  * taken for a log.
  *
- * Rejects with `WalIoError` for a directory that cannot be read or made, or a target that is not empty; TypeError or RangeError for a bad
+ * Rejects with `WalIoError` for a directory that cannot be read or made, or a target that is not empty; `WalPoisonedError` for a target
+ * that cannot be written (what is there of `<target>.partial` is then to be removed by hand); TypeError or RangeError for a bad
  * option. Memory: one segment.
  *
  * @param source the damaged log: its directory, or any store. Nobody should be writing it.
