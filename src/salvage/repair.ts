@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isAbsolute, relative, resolve } from 'node:path';
-import { concat, concatMap, defer, from, ignoreElements, lastValueFrom, of, type Observable } from 'rxjs';
-import { WalIoError, type WalError } from '../errors';
+import { concat, concatMap, defer, from, ignoreElements, lastValueFrom, merge, of, type Observable } from 'rxjs';
+import { WalIoError } from '../errors';
 import { framePayload } from '../format/frame';
 import { LOG_ID_BYTES } from '../format/header';
 import { asIoError } from '../ioError';
@@ -133,7 +133,8 @@ class Repairing {
   #lastLsn = 0;
   #firstLsn = 1;
   #checkpoint: Checkpoint | undefined;
-  #refusal: WalError | undefined;
+  /** Why the new log has not taken a record. */
+  #refusal: Error | undefined;
 
   constructor(
     private readonly source: SegmentStore,
@@ -245,7 +246,10 @@ class Repairing {
         maxPendingRecords: Number.MAX_SAFE_INTEGER,
       }),
     );
-    this.#wal.rejected$.subscribe({ next: ({ error }) => (this.#refusal ??= error), error: () => undefined });
+    merge(this.#wal.rejected$, this.#wal.durable$.pipe(ignoreElements())).subscribe({
+      next: ({ error }) => (this.#refusal ??= error),
+      error: (error: Error) => (this.#refusal ??= error),
+    });
     this.#firstLsn = firstLsn;
     this.#lastLsn = firstLsn - 1;
     this.#wasLsn = firstLsn - 1;
