@@ -248,7 +248,7 @@ class Repairing {
     );
     merge(this.#wal.rejected$, this.#wal.durable$.pipe(ignoreElements())).subscribe({
       next: ({ error }) => (this.#refusal ??= error),
-      error: (error: Error) => (this.#refusal ??= error),
+      error: (error: unknown) => (this.#refusal ??= error as Error),
     });
     this.#firstLsn = firstLsn;
     this.#lastLsn = firstLsn - 1;
