@@ -11,6 +11,7 @@ import * as pipeline from '../../examples/pipeline';
 import * as quickstart from '../../examples/quickstart';
 import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
+import * as salvage from '../../examples/salvage';
 import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
 
@@ -67,6 +68,18 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
     lines: ['1: 504f5354202f6f726465727320485454502f312e31', '2: 00ff2a'],
   },
   readCrashed: { ...readCrashed, lines: ['1: order 1', '2: order 2'] },
+  salvage: {
+    ...salvage,
+    lines: [
+      "refused: LSN 2: a frame's checksum does not match, and a mark at byte 188 proves that it had been durable",
+      '1: order 1',
+      "lost: LSN 2 to 2: a frame's checksum does not match",
+      '3: order 3',
+      '4: order 4',
+      '3 records; LSNs that a gap has moved: [{"lsn":2,"was":3}]',
+      'the repaired log goes on behind LSN 3',
+    ],
+  },
   subject: {
     ...subject,
     lines: ['click 1 is durable', 'click 2 is durable', 'the log is closed', 'state after the signal: closed'],
