@@ -95,6 +95,8 @@ export class LiveWal<T> implements Wal<T> {
   #handedLsn: number;
   #handedBytes = 0;
   #inFlight = false;
+  /** A record was refused for want of room while a batch was on its way. */
+  #full = false;
   /** What became of the value that is being appended. */
   #verdict: number | WalError | undefined;
   /** Within `append`, whose caller will hear what becomes of it. */
@@ -269,12 +271,18 @@ export class LiveWal<T> implements Wal<T> {
   #admits(payload: Payload): boolean {
     let refusal = this.#noRoomFor(payload);
     if (refusal && !this.#inFlight) {
-      // Nobody would ever make room: what has gathered waits for a commit record, or a clock that stands. So it leaves as it is.
-      this.#barriers$.next({ kind: 'flush' });
+      this.#makeRoom();
       refusal = this.#noRoomFor(payload);
     }
+    if (refusal) this.#full = true;
     this.#verdict = refusal;
     return refusal === undefined;
+  }
+
+  /** Nobody else might: what has gathered waits for a commit record, or a clock that stands. So it leaves as it is. */
+  #makeRoom(): void {
+    this.#full = false;
+    this.#barriers$.next({ kind: 'flush' });
   }
 
   #noRoomFor({ bytes }: Payload): WalBackpressureError | undefined {
@@ -324,6 +332,8 @@ export class LiveWal<T> implements Wal<T> {
     for (const barrier of done.barriers) this.#turns.resolve(barrier, done);
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
+    // A batch of barriers alone has made no room.
+    if (this.#full && !this.#inFlight && this.#lastLsn > this.#ackedLsn) this.#makeRoom();
     this.#queue.release(this.#ackedLsn);
   }
 

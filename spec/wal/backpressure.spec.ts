@@ -209,6 +209,16 @@ describe('a full log', () => {
     });
   });
 
+  it('of records that wait for a commit record makes room by itself, also when it was met while a barrier was on its way', () => {
+    virtualTime(({ flush }) => {
+      const { wal } = memoryWal<string>({ plan: timed(), isCommit: () => false, maxPendingRecords: 2 });
+      void wal.checkpoint();
+      const outcomes = outcomesOf(wal, ['a', 'b', 'refused']);
+      flush();
+      expect(outcomes).toEqual([1, 2, 'WAL_BACKPRESSURE']);
+    });
+  });
+
   it('of records that wait for a commit record has room again after flush()', async () => {
     await virtualTime(({ flush }) => {
       const { wal } = memoryWal<string>({ plan: timed(), maxPendingRecords: 2, isCommit: (value) => value === 'C' });
