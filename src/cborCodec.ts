@@ -1,4 +1,5 @@
 import { Encoder, type Options } from 'cbor-x';
+import { MAX_BIGINT_BYTES, refusedTag, type TagFamily } from './cborTags';
 import { WalRecordError } from './errors';
 import type { Codec } from './types';
 
@@ -24,8 +25,10 @@ const PROBES = [
  * Keeps bigint, Date, Map, Set, typed arrays, `undefined`, and nesting a thousand deep. Does not keep: `-0` (becomes `0`), the class
  * of an instance (its own properties become an object's), symbol keys, half a surrogate pair (becomes U+FFFD), the
  * holes of an array (become `undefined`), `Buffer` and `ArrayBuffer` (become `Uint8Array`), two references to one object (become two objects),
- * the millisecond of a Date beyond the year 141,338. Functions, symbols, cycles
- * and a key `__proto__` are refused with `WalRecordError`.
+ * the millisecond of a Date beyond the year 141,338. Functions, symbols, cycles,
+ * a key `__proto__` and a bigint of more than 8,192 bits are refused with `WalRecordError`.
+ *
+ * So is, when it is read, what no log has written: tags that make a value refer to another, or a small payload large.
  *
  * @param options of cbor-x, on top of `{ useRecords: false, mapsAsObjects: true, copyBuffers: true, tagUint8Array: true }`.
  * @throws TypeError for an option that lets records share a dictionary: such a record does not decode alone.
@@ -45,10 +48,14 @@ export function cborCodec<T>(options: Options = {}): Codec<T> {
     tagUint8Array: true,
     ...options,
   };
-  const codec = new CborCodec<T>(new Encoder(settings));
-  refuseMemory(codec, new CborCodec(new Encoder(settings)));
+  const families = new Set(FAMILIES.filter((family) => settings[family]));
+  const codec = new CborCodec<T>(new Encoder(settings), families);
+  refuseMemory(codec, new CborCodec(new Encoder(settings), families));
   return codec;
 }
+
+/** Options that write tags of their own. */
+const FAMILIES = ['structuredClone', 'useRecords', 'bundleStrings'] as const;
 
 /** The text "__proto__" in CBOR: rare enough to look twice where it stands. */
 const PROTO_TEXT = Buffer.from('i__proto__', 'latin1');
@@ -57,7 +64,10 @@ const PROTO_TEXT = Buffer.from('i__proto__', 'latin1');
 let encoding = false;
 
 class CborCodec<T> implements Codec<T> {
-  constructor(private readonly encoder: Encoder) {}
+  constructor(
+    private readonly encoder: Encoder,
+    private readonly families: ReadonlySet<TagFamily>,
+  ) {}
 
   encode(value: T): Uint8Array {
     if (encoding)
@@ -69,6 +79,9 @@ class CborCodec<T> implements Codec<T> {
       if (bytes.includes(PROTO_TEXT) && hasProtoKey(value)) {
         throw new WalRecordError('A key "__proto__" cannot be kept: cbor-x would read it back under another name');
       }
+      // Of all that can be encoded only a large bigint cannot be read back.
+      const refused = bytes.length > MAX_BIGINT_BYTES ? refusedTag(bytes, this.families) : undefined;
+      if (refused !== undefined) throw new WalRecordError(`The value cannot be encoded: ${refused}`);
       return bytes;
     } catch (cause) {
       if (cause instanceof WalRecordError) throw cause;
@@ -80,6 +93,8 @@ class CborCodec<T> implements Codec<T> {
   }
 
   decode(payload: Uint8Array): T {
+    const refused = refusedTag(payload, this.families);
+    if (refused !== undefined) throw new WalRecordError(`The payload is none that a log has written: ${refused}`);
     try {
       return this.encoder.decode(payload) as T;
     } catch (cause) {

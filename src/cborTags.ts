@@ -1,0 +1,101 @@
+/**
+ * CBOR (RFC 8949) by its heads, one after the other: which tags stand in a payload, without decoding it. cbor-x takes tags that make one value
+ * depend on another, or grow: a few hundred bytes of them become gigabytes, or take hours, and a structure that one record brings stays for
+ * the next. A log never writes them unless it was told to.
+ */
+
+/** A family of tags, by the option of cbor-x that writes them. */
+export type TagFamily = 'structuredClone' | 'useRecords' | 'bundleStrings' | 'pack';
+
+const TAG = { positiveBigint: 2, negativeBigint: 3, object: 27 } as const;
+
+/** Longer ones take cbor-x time by the square of their length. */
+export const MAX_BIGINT_BYTES = 1024;
+
+const MAJOR = { bytes: 2, text: 3, array: 4, tag: 6 } as const;
+/** Additional information of a head whose item ends with a break. */
+const INDEFINITE = 31;
+
+/**
+ * Looks for what must not be decoded.
+ *
+ * @param allowed families of tags that this codec writes itself.
+ * @returns what stands there; `undefined` where all is well.
+ */
+export function refusedTag(bytes: Uint8Array, allowed: ReadonlySet<TagFamily>): string | undefined {
+  if (!mayHoldTag(bytes)) return undefined;
+  let at = 0;
+  while (at < bytes.length) {
+    const head = readHead(bytes, at);
+    at = head.end;
+    if (head.major === MAJOR.bytes || head.major === MAJOR.text) at += head.indefinite ? 0 : head.value;
+    if (head.major === MAJOR.tag) {
+      const complaint = complaintOf(bytes, head.value, at, allowed);
+      if (complaint !== undefined) return complaint;
+    }
+  }
+  return undefined;
+}
+
+/** Most payloads have no byte that could be a tag's, and are done with. */
+function mayHoldTag(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += 1) if (((bytes[at] ?? 0) & 0xe0) === 0xc0) return true;
+  return false;
+}
+
+/** @param at behind the tag: where what it stands for begins. */
+function complaintOf(bytes: Uint8Array, tag: number, at: number, allowed: ReadonlySet<TagFamily>): string | undefined {
+  const family = familyOf(tag);
+  if (family !== undefined) {
+    return allowed.has(family) ? undefined : `tag ${tag}, which cbor-x writes with the option ${family} only`;
+  }
+  if (tag === TAG.positiveBigint || tag === TAG.negativeBigint) {
+    const { major, value, indefinite } = readHead(bytes, at);
+    if (major === MAJOR.bytes && !indefinite && value <= MAX_BIGINT_BYTES) return undefined;
+    return `a bigint of more than ${MAX_BIGINT_BYTES} bytes`;
+  }
+  return tag === TAG.object && !isErrorOrPattern(bytes, at) ? 'an object of a class that none may have' : undefined;
+}
+
+function familyOf(tag: number): TagFamily | undefined {
+  if (tag === 28 || tag === 29) return 'structuredClone';
+  if (tag === 105 || tag === 0x5368_7264) return 'useRecords';
+  if (tag >= 0xdff9 && tag <= 0xffff) return tag === 0xdff9 ? 'bundleStrings' : 'useRecords';
+  const packed =
+    tag === 6 ||
+    tag === 14 ||
+    tag === 15 ||
+    tag === 51 ||
+    (tag >= 216 && tag <= 255) ||
+    (tag >= 27_647 && tag <= 32_767) ||
+    (tag >= 1_811_940_352 && tag <= 2_147_483_647);
+  return packed ? 'pack' : undefined;
+}
+
+/** `["RegExp", source, flags]`, `["TypeError", message]`: a short array that begins with the name of a class, and not with a name that every object knows. */
+function isErrorOrPattern(bytes: Uint8Array, at: number): boolean {
+  const list = readHead(bytes, at);
+  if (list.major !== MAJOR.array || list.indefinite || list.value < 2 || list.value > 3) return false;
+  const name = readHead(bytes, list.end);
+  if (name.major !== MAJOR.text || name.indefinite) return false;
+  return !(Buffer.from(bytes.subarray(name.end, name.end + name.value)).toString('utf8') in Object.prototype);
+}
+
+interface Head {
+  readonly major: number;
+  /** The argument: a length, a count, a tag. Infinite past the end of the bytes. */
+  readonly value: number;
+  readonly indefinite: boolean;
+  /** Offset behind it. */
+  readonly end: number;
+}
+
+/** Past the end, and of what is malformed, some head: the decoder will say what is wrong. */
+function readHead(bytes: Uint8Array, at: number): Head {
+  const byte = bytes[at] ?? 0;
+  const info = byte & 0x1f;
+  const size = info < 24 || info > 27 ? 0 : 2 ** (info - 24);
+  let value = size === 0 ? info : 0;
+  for (let index = 1; index <= size; index += 1) value = value * 256 + (bytes[at + index] ?? 0);
+  return { major: byte >>> 5, value, indefinite: info === INDEFINITE, end: at + 1 + size };
+}
