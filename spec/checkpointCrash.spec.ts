@@ -319,7 +319,6 @@ describe('a failed checkpoint', () => {
     ['the temporary file cannot be made', onMeta('create'), false],
     ['it cannot be written', onMeta('write'), false],
     ['it cannot be fsync’d', onMeta('sync'), false],
-    ['it cannot be closed', onMeta('close'), false],
     ['it cannot be renamed', onMeta('rename'), false],
     ['the directory cannot be fsync’d', ({ kind }) => kind === 'syncDir', false],
     ['the first segment cannot be removed', ({ kind }) => kind === 'remove', true],

@@ -40,6 +40,7 @@ type Purpose =
   | 'the fsync, at close'
   | 'the saving of a checkpoint, or a removal'
   | 'the closing of a segment’s file'
+  | 'the closing of checkpoint.meta'
   | 'the unlocking';
 
 interface Step {
@@ -152,6 +153,7 @@ function purposesOf(steps: readonly Step[]): Purpose[] {
     const last = before.get(file);
     const isHeader = kind === 'write' && last === 'create';
     before.set(file, isHeader ? 'header' : kind);
+    if (kind === 'close' && file.startsWith('checkpoint')) return 'the closing of checkpoint.meta';
     if (file.startsWith('checkpoint')) return 'the saving of a checkpoint, or a removal';
     switch (kind) {
       case 'unlock':
@@ -533,6 +535,13 @@ describe.each(SETTINGS)('a failure at each step, $title', (setting) => {
       expect(seen.store.steps.at(-1)?.kind).toBe('unlock');
       expectGoesOn(memoryStore({ files: seen.cut }), seen.durableLsn, seen.asked);
       expectGoesOn(memoryStore({ files: seen.killed }), seen.ackedLsn, seen.asked);
+    });
+  });
+
+  it('the closing of checkpoint.meta fails: it was fsync’d, so that is no failure', async () => {
+    await expectAtEachFault(setting, 'the closing of checkpoint.meta', (seen) => {
+      expect(Object.values(seen.calls).map(({ status }) => status)).toEqual(Array(5).fill('fulfilled'));
+      expectWentOn(seen);
     });
   });
 

@@ -196,9 +196,18 @@ describe('damage', () => {
     expect(wal.recovery).toMatchObject({ clean: false, lastLsn: 1, bytesCut: 34 });
   });
 
+  it('an earlier record alone proves nothing: the disk may show an old block', () => {
+    const { wal } = reopened(filesOf(join(header, r(1), r(1))));
+    expect(wal.recovery).toMatchObject({ clean: false, lastLsn: 1, bytesCut: 17 });
+  });
+
   it.each<[what: string, bytes: Uint8Array, place: { offset: number; lsn: number; reason: RegExp }]>([
     ['a frame is missing', join(header, r(1), r(3), m(3)), { offset: 49, lsn: 2, reason: /^LSN 3 stands there$/ }],
-    ['a frame stands twice', join(header, r(1), r(1)), { offset: 49, lsn: 2, reason: /^LSN 1 stands there$/ }],
+    [
+      'a frame stands twice, and what stood there had been durable',
+      join(header, r(1), r(1), m(2)),
+      { offset: 49, lsn: 2, reason: /^LSN 1 stands there, and a mark at byte 66 proves that it had been durable$/ },
+    ],
     [
       'two frames have changed places',
       join(header, r(2), r(1)),
@@ -494,7 +503,15 @@ describe('what the log cannot judge, it refuses', () => {
   });
 
   it('the same in a segment that is not the last, when it is read or scanned', () => {
-    const files = filesOf(segmentBytes(1, [['record', 1, 'x'.repeat(100)]]), segmentBytes(2, [['mark', 1]]));
+    const large = segmentBytes(1, [['record', 1, 'x'.repeat(100)]]);
+    const files = filesOf(
+      large,
+      segmentBytes(2, [
+        ['mark', 1],
+        ['record', 2],
+        ['mark', 2],
+      ]),
+    );
     const { wal } = openFiles(files, { maxRecordBytes: 99 });
     expect(collect(wal.read()).error).toBeInstanceOf(WalRecordError);
     files.set(segmentFile(1), new Uint8Array(0));
@@ -578,7 +595,7 @@ describe('what the log cannot judge, it refuses', () => {
 });
 
 describe('LSNs beyond 2^32', () => {
-  it.each([2 ** 32 - 1, 2 ** 40, Number.MAX_SAFE_INTEGER - 3])('the log goes on behind LSN %d', (lsn) => {
+  it.each([2 ** 32 - 1, 2 ** 40, 2 ** 52 - 1])('the log goes on behind LSN %d', (lsn) => {
     const sequence = 41;
     const files = new Map([
       [segmentFile(sequence), segmentBytes(lsn, [['record', lsn, 'last']])],
@@ -772,12 +789,15 @@ describe('in virtual time', () => {
   it('reads 32 headers at a time', () => {
     const files = filesOf(
       ...Array.from({ length: 40 }, (_, index) => segmentBytes(index + 1, [['record', index + 1]])),
-      segmentBytes(41, [['mark', 40]]),
+      segmentBytes(41, [
+        ['record', 41],
+        ['mark', 41],
+      ]),
     );
     virtualTime(({ expectObservable }) => {
       const store = memoryStore({ files, plan: marblePlan({ read: '--|' }) });
       // Two rounds of headers, then the scan of the last segment.
-      expectObservable(recoverWal(store, RAW).pipe(map(({ lastLsn }) => lastLsn))).toBe('------(n|)', { n: 40 });
+      expectObservable(recoverWal(store, RAW).pipe(map(({ lastLsn }) => lastLsn))).toBe('------(n|)', { n: 41 });
     });
   });
 

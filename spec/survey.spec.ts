@@ -105,6 +105,12 @@ describe('survey', () => {
     expect(found?.headless).toEqual({ sequence: 2, bytes: 3 });
   });
 
+  it('the last segment, where it has another one’s header and nothing behind it: the disk shows an old block', () => {
+    const { found } = survey$(filesOf(header(1), header(3), join(header(1), [0, 0])));
+    expect(found?.segments).toHaveLength(2);
+    expect(found?.headless).toEqual({ sequence: 2, bytes: 32 });
+  });
+
   it.each<[what: string, files: Files, reason: RegExp]>([
     ['a middle one without a header', filesOf(header(1), new Uint8Array(32), header(3)), /does not begin with "RXWL"/],
     [
@@ -112,8 +118,22 @@ describe('survey', () => {
       filesOf(header(1), new Uint8Array(33).fill(1)),
       /does not begin with/,
     ],
-    ['a first LSN that goes back', filesOf(header(1), header(5), header(3)), /it begins at LSN 3, and the segment/],
-    ['a first LSN that stays', filesOf(header(1), header(1)), /it begins at LSN 1, and the segment before it at 1/],
+    [
+      'a first LSN that goes back',
+      filesOf(header(1), header(5), header(3), header(6)),
+      /it begins at LSN 3, and the segment before it at 5/,
+    ],
+    [
+      'a first LSN that stays',
+      filesOf(header(1), header(1), header(2)),
+      /it begins at LSN 1, and the segment before it at 1/,
+    ],
+    [
+      'an old header in the last one, with something behind it',
+      filesOf(header(1), join(header(1), [1])),
+      /it begins at LSN 1, and the segment before it at 1/,
+    ],
+    ['a number that no log comes to', new Map([[segmentFile(10 ** 14 + 1), header(1)]]), /no log comes that far/],
     ['number 0 at another LSN', filesOf(header(2)), /it is the first segment and begins at LSN 2/],
     ['another log', filesOf(header(1), headerBytes({ firstLsn: 2, logId: OTHER_LOG_ID })), /belongs to another log/],
     ['a lone segment 3', new Map([[segmentFile(3), header(7)]]), /it is missing: the next segment begins at LSN 7/],

@@ -163,6 +163,8 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
   const wanted = segments.slice(first).filter(({ firstLsn }) => firstLsn <= until);
 
   let logEndsAt = Infinity;
+  /** The last segment begins before the end of the one before it: its header is an old block's, and it must be empty. */
+  let staleHeader = false;
   const frames$ = from(wanted).pipe(
     concatMap((segment, index) => {
       const next = segments[first + index + 1];
@@ -184,7 +186,17 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
             );
             const whole = defer(() => {
               const endsAt = Math.min(until, next ? next.firstLsn - 1 : Math.max(lastLsn, durableLsn));
+              if (staleHeader) {
+                if (lastLsn < segment.firstLsn) return EMPTY;
+                const reason = `it begins at LSN ${segment.firstLsn}, and the segment before it ends with LSN ${logEndsAt}`;
+                throw new WalCorruptError({ file: name, offset: 0, lsn: segment.firstLsn, reason });
+              }
               if (!next) logEndsAt = lastLsn;
+              if (next === segments.at(-1) && end === 'torn' && lastLsn > endsAt) {
+                staleHeader = true;
+                logEndsAt = lastLsn;
+                return EMPTY;
+              }
               if (lastLsn === endsAt) return EMPTY;
               const reason = `the segment ends with LSN ${lastLsn}, and LSN ${endsAt} was durable`;
               throw new WalCorruptError({ file: name, offset: size, lsn: lastLsn + 1, reason });

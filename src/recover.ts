@@ -16,7 +16,7 @@ import {
 } from 'rxjs';
 import { afterFailure } from './afterFailure';
 import { monotonicScheduler } from './clock';
-import { WalCorruptError } from './errors';
+import { WalCorruptError, WalError } from './errors';
 import { HEADER_BYTES, LOG_ID_BYTES, encodeHeader } from './format/header';
 import { asIoError } from './ioError';
 import { wholeBelow } from './operators/checkpoint';
@@ -134,18 +134,44 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
   const { store, found, options } = log;
   const name = segmentName(last.sequence);
   return scan(log, last, 'tail').pipe(
-    tap((ending) => {
-      refuseLostCheckpoint(found.checkpoint, ending, name);
+    concatMap((ending) => {
+      const before = found.segments.at(-2);
+      if (ending.lastLsn >= last.firstLsn || !before) return of({ ending, stale: false });
+      // No record in it tells where it begins: on some file systems an old block can stand in its header's place after a crash.
+      return scan(log, before, 'whole').pipe(
+        map(({ lastLsn, end }) => {
+          const isEmpty = ending.end === HEADER_BYTES && ending.bytesCut === 0;
+          if (lastLsn < ending.lastLsn) throw endsTooEarly(segmentName(before.sequence), end, lastLsn, ending.lastLsn);
+          if (lastLsn > ending.lastLsn && !isEmpty) throw beginsTooEarly(name, last.firstLsn, lastLsn);
+          return { ending, stale: lastLsn > ending.lastLsn };
+        }),
+      );
     }),
-    concatMap((ending) =>
-      concat(
+    concatMap(({ ending, stale }) => {
+      if (stale)
+        return remake(
+          { ...log, found: { ...found, segments: found.segments.slice(0, -1) } },
+          { sequence: last.sequence, bytes: HEADER_BYTES },
+        );
+      refuseLostCheckpoint(found.checkpoint, ending, name);
+      return concat(
         ending.clean ? EMPTY : rewrite(log, last, ending),
         openAt(store, last.sequence, ending.end, options).pipe(
           map((segment) => ({ segments: found.segments, segment, ending, markedLsn: -1 })),
         ),
-      ),
-    ),
+      );
+    }),
   );
+}
+
+function endsTooEarly(file: string, offset: number, lastLsn: number, durableLsn: number): WalCorruptError {
+  const reason = `the segment ends with LSN ${lastLsn}, and LSN ${durableLsn} was durable`;
+  return new WalCorruptError({ file, offset, lsn: lastLsn + 1, reason });
+}
+
+function beginsTooEarly(file: string, firstLsn: number, lastLsn: number): WalCorruptError {
+  const reason = `it begins at LSN ${firstLsn}, and the segment before it ends with LSN ${lastLsn}`;
+  return new WalCorruptError({ file, offset: 0, lsn: firstLsn, reason });
 }
 
 /** The last segment has no header, and nothing behind it: the trace of a crash during rotation. It is made again. */
@@ -156,6 +182,11 @@ function remake(log: Log, { sequence, bytes: bytesCut }: NonNullable<Survey['hea
   const previous: Observable<Pick<Ending, 'lastLsn'>> = before ? scan(log, before, 'whole') : of({ lastLsn: 0 });
   return previous.pipe(
     concatMap(({ lastLsn }) => {
+      if (before && lastLsn < before.firstLsn) {
+        // No rotation leaves a segment without a record behind it: these two would begin at the same LSN.
+        const reason = 'it has no header, and the segment before it no record';
+        throw new WalCorruptError({ file: name, offset: 0, lsn: lastLsn + 1, reason });
+      }
       const ending: Ending = { firstLsn: lastLsn + 1, lastLsn, end: HEADER_BYTES, clean: false, bytesCut };
       refuseLostCheckpoint(found.checkpoint, ending, name);
       const header = encodeHeader({ firstLsn: ending.firstLsn, logId });
@@ -255,10 +286,13 @@ function rewrite(log: Log, { sequence }: SegmentInfo, { firstLsn, lastLsn, end }
       }),
       tap({
         complete: () => {
-          if (at !== end || copiedLsn !== lastLsn) throw new Error(`the copy ends with LSN ${copiedLsn}`);
+          if (at !== end || copiedLsn !== lastLsn) throw new Error(READ_TWICE);
         },
       }),
-      catchError((cause: unknown) => throwError(() => new Error(READ_TWICE, { cause }))),
+      // A disk that fails says so itself; this is one that does not.
+      catchError((cause: unknown) =>
+        throwError(() => (cause instanceof WalError ? new Error(READ_TWICE, { cause }) : cause)),
+      ),
     );
     return concat(copied, checked);
   }).pipe(asIoError('Rewriting', name));
@@ -286,9 +320,12 @@ function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Obse
   const used = ending.clean ? undefined : segmentName(segment.sequence) + TEMPORARY_SUFFIX;
   const leftovers = found.leftovers.filter((name) => name !== used);
   const unwanted = [...leftovers, ...[...found.orphans, ...below].map(({ sequence }) => segmentName(sequence))];
+  const syncDir = defer(() => store.syncDir()).pipe(asIoError('Syncing', store.dir));
   const removed = concat(
+    // What says that segments may go is the name of checkpoint.meta, which has been read and may not be on the disk yet.
+    below.length + found.orphans.length > 0 ? syncDir : EMPTY,
     ...unwanted.map((name) => store.remove(name).pipe(asIoError('Removing', name))),
-    unwanted.length > 0 ? store.syncDir().pipe(asIoError('Syncing', store.dir)) : EMPTY,
+    unwanted.length > 0 ? syncDir : EMPTY,
   ).pipe(ignoreElements());
   const firstLsn = kept[0]?.firstLsn ?? ending.firstLsn;
   const recovered: Recovered = {

@@ -5,7 +5,7 @@ import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header'
 import { asIoError } from './ioError';
 import { readChunks } from './readChunks';
 import { eachFile, withFile } from './segmentFrames';
-import { isLeftover, segmentName, segmentSequence, type SegmentStore } from './store/segmentStore';
+import { MAX_SEQUENCE, isLeftover, segmentName, segmentSequence, type SegmentStore } from './store/segmentStore';
 import type { Checkpoint, SegmentInfo } from './types';
 
 /** What lies in a log's directory, as far as names, headers and `checkpoint.meta` tell. */
@@ -102,6 +102,7 @@ function judge(
     const refuse = (reason: string, missing = sequence): never => {
       throw new WalCorruptError({ file: segmentName(missing), offset: 0, lsn: 0, reason });
     };
+    if (sequence > MAX_SEQUENCE) refuse('no log comes that far');
     const gap = sequence !== expected;
     if (header instanceof WalCorruptError) {
       // Only the segment before it can say where it begins.
@@ -114,7 +115,11 @@ function judge(
     if (Buffer.compare(logId, header.logId) !== 0) refuse('it belongs to another log');
     const before = whole.at(-1);
     if (before && firstLsn <= before.firstLsn) {
-      refuse(`it begins at LSN ${firstLsn}, and the segment before it at ${before.firstLsn}`);
+      const reason = `it begins at LSN ${firstLsn}, and the segment before it at ${before.firstLsn}`;
+      if (gap || sequence !== found.at(-1)?.sequence) refuse(reason);
+      // Some file systems show old blocks: a header that never reached the disk may be another segment's.
+      headless = { sequence, error: new WalCorruptError({ file: segmentName(sequence), offset: 0, lsn: 0, reason }) };
+      break;
     }
     if (sequence === 0 && firstLsn !== 1) refuse(`it is the first segment and begins at LSN ${firstLsn}`);
     if (gap) {

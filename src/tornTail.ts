@@ -3,7 +3,7 @@ import { WalCorruptError } from './errors';
 import { FRAME_OVERHEAD_BYTES, crcStart, frameLsn, isSealed } from './format/frame';
 import { readChunks } from './readChunks';
 import type { SegmentFile } from './store/segmentStore';
-import { wholeFrame } from './wholeFrame';
+import { wholeFrame, type FrameClaim } from './wholeFrame';
 
 export interface ExamineTailOptions {
   readonly logId: Uint8Array;
@@ -19,7 +19,8 @@ const MARK_WORD = Buffer.of(0, 0, 0, 0x40);
  *
  * Two things prove that the invalid bytes had been durable. A mark behind them, with an LSN at or past the one expected there: it was
  * written after an fsync that covered them, because no second batch is on its way while one is being committed. And a frame
- * that is whole and in its place and only the wrong one: no torn write makes that.
+ * that is whole and in its place and only the wrong one: no torn write makes that. An earlier record alone is no proof: where a file
+ * system shows old blocks, the bytes of a segment that is gone may stand where others were to be written.
  *
  * @param invalid where the first invalid frame stands, and which LSN was expected.
  * @returns how many bytes the torn tail has, up to its last byte that is not zero. Fails with `WalCorruptError` for damage.
@@ -35,7 +36,7 @@ export function examineTail(
     concatMap((search) =>
       wholeFrame(file, invalid.offset, options.size, crcFrom).pipe(
         map((whole) => {
-          if (whole) throw invalid;
+          if (whole && !isStale(whole, invalid)) throw invalid;
           if (search.proof !== undefined) {
             throw new WalCorruptError({
               file: invalid.file,
@@ -49,6 +50,10 @@ export function examineTail(
       ),
     ),
   );
+}
+
+function isStale({ kind, lsn }: FrameClaim, invalid: WalCorruptError): boolean {
+  return kind === 'record' && lsn < invalid.lsn;
 }
 
 /** Looks through the bytes behind the last valid frame, a chunk at a time. */

@@ -13,7 +13,7 @@ import { LOG_ID, OTHER_LOG_ID, flippedBits, truncations } from '../support/logs'
 const counter = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const checkpoint = fc
   .record({
-    lsn: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1 }),
+    lsn: fc.integer({ min: 0, max: 2 ** 52 - 1 }),
     epoch: counter,
     transactionId: fc.option(counter),
   })

@@ -113,7 +113,13 @@ function look(files: Files): Survey {
     }
     const logId = checkpoint?.logId ?? before?.logId ?? header.logId;
     if (header.logId !== logId) damage(name, 0, 0);
-    if (before && header.firstLsn <= before.firstLsn) damage(name, 0, 0);
+    if (before && header.firstLsn <= before.firstLsn) {
+      if (name !== names.at(-1) || !follows || bytes.subarray(HEADER_BYTES).some((byte) => byte !== 0)) {
+        damage(name, 0, 0);
+      }
+      unborn = { bytes };
+      break;
+    }
     if (sequence === 0 && header.firstLsn !== 1) damage(name, 0, 0);
     if (!follows) {
       if (header.firstLsn > needed) {
@@ -137,6 +143,7 @@ function open({ segments, unborn, checkpointLsn }: Survey): Verdict['open'] {
       const whole = last ? scan(last) : undefined;
       if (last && whole?.invalid !== undefined) damage(last.name, whole.invalid, whole.lastLsn + 1);
       const lastLsn = whole?.lastLsn ?? 0;
+      if (last && lastLsn < last.firstLsn) no('WAL_CORRUPT');
       if (lastLsn < checkpointLsn) no('WAL_CORRUPT');
       // A log without any segment is a new one.
       const clean = !last && !unborn;
@@ -145,6 +152,16 @@ function open({ segments, unborn, checkpointLsn }: Survey): Verdict['open'] {
     }
     const { lastLsn, closed, invalid, records } = scan(last);
     if (invalid !== undefined) refuseDamage(last, invalid, lastLsn);
+    const before = segments.at(-2);
+    if (records.length === 0 && before) {
+      const found = scan(before);
+      if (found.invalid !== undefined) damage(before.name, found.invalid, found.lastLsn + 1);
+      if (found.lastLsn < lastLsn) no('WAL_CORRUPT');
+      if (found.lastLsn > lastLsn) {
+        if (last.bytes.subarray(HEADER_BYTES).some((byte) => byte !== 0)) no('WAL_CORRUPT');
+        return open({ segments: segments.slice(0, -1), unborn: last, checkpointLsn });
+      }
+    }
     if (lastLsn < checkpointLsn) no('WAL_CORRUPT');
     const bytesCut = invalid === undefined ? 0 : lengthWithoutZeros(last.bytes.subarray(invalid));
     const clean = closed && invalid === undefined;
@@ -164,6 +181,9 @@ function read({ segments, unborn, checkpointLsn }: Survey): Verdict['read'] {
       records.push(...found.records);
       if (next ?? unborn) {
         if (found.invalid !== undefined) damage(segment.name, found.invalid, found.lastLsn + 1);
+        const stale = next && next === segments.at(-1) && !unborn && next.firstLsn <= found.lastLsn;
+        if (stale && scan(next).records.length === 0) return { records, refusal: undefined };
+        if (stale) damage(next.name, 0, next.firstLsn);
         if (next && next.firstLsn !== found.lastLsn + 1) damage(segment.name, segment.bytes.length, found.lastLsn + 1);
       } else if (found.invalid !== undefined) {
         refuseDamage(segment, found.invalid, found.lastLsn);
@@ -205,7 +225,8 @@ function scan({ bytes, firstLsn, logId }: Segment): Scan {
 function refuseDamage({ name, bytes, logId }: Segment, invalid: number, lastLsn: number): void {
   const whole = frameAt(bytes, invalid, logId);
   if (whole && whole.payload.length > MAX_RECORD_BYTES) no('WAL_RECORD');
-  if (whole) damage(name, invalid, lastLsn + 1);
+  // An earlier record is what an old block of the disk may show.
+  if (whole && !(whole.kind === 'record' && whole.lsn <= lastLsn)) damage(name, invalid, lastLsn + 1);
   for (let at = invalid; at + 16 <= bytes.length; at += 1) {
     const mark = fromLe(bytes, at, 4) === 2 ** 30 && frameAt(bytes, at, logId);
     if (mark && mark.lsn > lastLsn) damage(name, invalid, lastLsn + 1);
@@ -239,7 +260,7 @@ function headerOf(bytes: Uint8Array, name: string): Header {
   if (fromLe(bytes, 6, 2) !== 0) no('WAL_VERSION', name);
   if (fromLe(bytes, 24, 4) !== 0) damage(name, 0, 0);
   const firstLsn = fromLe(bytes, 8, 8);
-  if (firstLsn < 1 || firstLsn > Number.MAX_SAFE_INTEGER) damage(name, 0, 0);
+  if (firstLsn < 1 || firstLsn > 2 ** 52) damage(name, 0, 0);
   return { firstLsn, logId: hex(bytes.subarray(16, 24)) };
 }
 

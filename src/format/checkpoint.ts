@@ -10,7 +10,7 @@ import {
   framePayload,
   isSealed,
 } from './frame';
-import { HEADER_BYTES, decodeHeader, encodeHeader } from './header';
+import { HEADER_BYTES, MAX_FIRST_LSN, decodeHeader, encodeHeader } from './header';
 
 /** The file that names the newest checkpoint. */
 export const CHECKPOINT_FILE = 'checkpoint.meta';
@@ -68,7 +68,7 @@ export function decodeCheckpoint(payload: Uint8Array): Checkpoint | undefined {
   }
   if (typeof claimed !== 'object' || claimed === null) return undefined;
   const { lsn, epoch, transactionId } = claimed as Partial<Record<keyof Checkpoint, unknown>>;
-  if (!isCount(lsn) || !isCount(epoch)) return undefined;
+  if (!isCount(lsn) || lsn >= MAX_FIRST_LSN || !isCount(epoch)) return undefined;
   if (transactionId === undefined) return { lsn, epoch };
   return isCount(transactionId) ? { lsn, epoch, transactionId } : undefined;
 }

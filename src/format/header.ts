@@ -9,6 +9,9 @@ export const LOG_ID_BYTES = 8;
 /** The version of the format that this code writes, and the newest that it reads. */
 export const FORMAT_VERSION = 1;
 
+/** The largest first LSN that a segment may have: there is a `number` for each LSN that a log could ever get to behind it. */
+export const MAX_FIRST_LSN = 2 ** 52;
+
 /** `RXWL`, read as a little-endian u32. */
 const MAGIC = 0x4c575852;
 
@@ -66,6 +69,6 @@ export function decodeHeader(bytes: Uint8Array, file: string): SegmentHeader {
   if (flags !== 0) throw new WalVersionError(file, `flags 0x${flags.toString(16)}, of which this rxwal knows none`);
   if (readUint32(bytes, 24) !== 0) refuse('its reserved bytes are not zero');
   const firstLsn = readLsn(bytes, 8);
-  if (!Number.isSafeInteger(firstLsn) || firstLsn < 1) refuse(`${firstLsn} is no first LSN`);
+  if (firstLsn < 1 || firstLsn > MAX_FIRST_LSN) refuse(`${firstLsn} is no first LSN`);
   return { firstLsn, logId: new Uint8Array(bytes.subarray(16, 24)) };
 }

@@ -159,12 +159,11 @@ class Repairing {
         this.options.onProgress?.({ bytes, totalBytes, records: this.#records });
       }
       this.#tell(damaged.end());
-      this.#checkpoint = damaged.checkpoint;
-      if (!this.#wal) await this.#begin((this.#checkpoint?.lsn ?? 0) + 1);
+      if (!this.#wal) await this.#begin((damaged.checkpoint?.lsn ?? 0) + 1);
     } finally {
       await this.#wal?.close();
     }
-    const checkpoint = this.#movedCheckpoint();
+    const checkpoint = this.#movedCheckpoint(damaged.checkpoint);
     if (checkpoint)
       await lastValueFrom(saveCheckpoint(this.target, checkpoint, this.#logId), { defaultValue: undefined });
     return {
@@ -271,14 +270,18 @@ class Repairing {
     }
   }
 
-  /** The checkpoint in the LSNs of the new log: up to the last record there that it had covered. */
-  #movedCheckpoint(): Checkpoint | undefined {
-    const checkpoint = this.#checkpoint ?? (this.#firstLsn > 1 ? { lsn: this.#firstLsn - 1, epoch: 0 } : undefined);
-    if (!checkpoint) return undefined;
+  /**
+   * The checkpoint in the LSNs of the new log: up to the last record there that it had covered. One that only the frames tell of keeps its epoch,
+   * and takes no record away: opening the log would remove what is below it.
+   */
+  #movedCheckpoint(found: Checkpoint | undefined): Checkpoint | undefined {
+    const lsn = this.#firstLsn - 1;
+    const checkpoint = this.#checkpoint;
+    if (!checkpoint) return found || lsn > 0 ? { epoch: 0, ...found, lsn } : undefined;
     const index = this.#runs.findLastIndex(({ was }) => was <= checkpoint.lsn);
     const run = this.#runs[index];
     const end = (this.#runs[index + 1]?.lsn ?? this.#lastLsn + 1) - 1;
-    const moved = run ? Math.min(end, run.lsn + (checkpoint.lsn - run.was)) : this.#firstLsn - 1;
+    const moved = run ? Math.min(end, run.lsn + (checkpoint.lsn - run.was)) : lsn;
     return { ...checkpoint, lsn: moved };
   }
 }

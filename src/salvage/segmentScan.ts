@@ -2,7 +2,7 @@ import { EMPTY, catchError, concat, concatMap, defer, from, map, of, throwError,
 import { WalCorruptError, WalRecordError } from '../errors';
 import { decodeCheckpoint } from '../format/checkpoint';
 import { crcStart, framePayload } from '../format/frame';
-import { HEADER_BYTES } from '../format/header';
+import { HEADER_BYTES, MAX_FIRST_LSN } from '../format/header';
 import { segmentFrames } from '../segmentFrames';
 import type { SegmentFile } from '../store/segmentStore';
 import { examineTail } from '../tornTail';
@@ -173,7 +173,7 @@ export class SegmentScan {
 
   /** Whether a frame that says so of itself can be one of this place. */
   #mayStand(kind: FrameKind, lsn: number): boolean {
-    if (!Number.isSafeInteger(lsn) || lsn >= this.options.bound) return false;
+    if (lsn > MAX_FIRST_LSN || lsn >= this.options.bound) return false;
     if (kind !== 'record') return true;
     return lsn > this.#after && (!this.#anchored || lsn - this.#after <= MOST_LOST);
   }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
-import { hostname } from 'node:os';
+import { constants, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of } from 'rxjs';
+import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of, throwError } from 'rxjs';
 import { WalLockedError, type LockHolder } from '../errors';
 import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
@@ -53,6 +53,20 @@ const CAN_SYNC_DIRECTORY = process.platform !== 'win32';
 type Callback<R> = (error: NodeJS.ErrnoException | null, result: R) => void;
 
 /**
+ * An error of the system with its name. libuv has none for EDQUOT, a disk quota that is used up, and a few others: it gives
+ * `Unknown system error -122` for a code.
+ */
+function named(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const { code = '' } = error;
+  const number = /^Unknown system error -(\d+)$/.exec(code)?.[1];
+  const name = Object.entries(constants.errno).find(([, errno]) => String(errno) === number)?.[0];
+  if (name === undefined) return error;
+  error.code = name;
+  error.message = error.message.replaceAll(code, name);
+  return error;
+}
+
+/**
  * A `node:fs` call as a cold Observable. `bindNodeCallback` would do but for its AsyncSubject: a third of a microsecond a call,
  * and it shares the first result with every later subscriber.
  */
@@ -60,7 +74,7 @@ function call<R = void>(start: (done: Callback<R>) => void): Observable<R> {
   return new Observable<R>((subscriber) => {
     start((error, result) => {
       if (error) {
-        subscriber.error(error);
+        subscriber.error(named(error));
       } else {
         subscriber.next(result);
         subscriber.complete();
@@ -205,7 +219,10 @@ class NodeStore implements SegmentStore {
             ),
             of(() => release(file)),
           );
-        }).pipe(afterFailure(() => file.close()));
+        }).pipe(
+          afterFailure(() => file.close()),
+          catchError((error: unknown) => throwError(() => named(error as NodeJS.ErrnoException))),
+        );
       }),
     );
   }
@@ -321,7 +338,7 @@ function openFile(path: string, flags: number, mode?: number): Observable<Descri
   return new Observable<Descriptor>((subscriber) => {
     fs.open(path, flags, mode, (error, fd) => {
       if (error) {
-        subscriber.error(error);
+        subscriber.error(named(error));
       } else if (subscriber.closed) {
         fs.close(fd);
       } else {
@@ -332,10 +349,14 @@ function openFile(path: string, flags: number, mode?: number): Observable<Descri
   });
 }
 
-/** Gives the lock back. */
+/** Gives the lock back. Closing does so too, where unlocking fails. */
 function release(descriptor: Descriptor): Observable<void> {
   return defer(() => {
-    unlockDescriptor(descriptor.fd);
+    try {
+      unlockDescriptor(descriptor.fd);
+    } catch {
+      // Closing is not left out.
+    }
     return descriptor.close();
   });
 }
@@ -356,7 +377,14 @@ function syncDirectory(dir: string): Observable<void> {
   if (!CAN_SYNC_DIRECTORY) return of(undefined);
   return openFile(dir, fs.constants.O_RDONLY).pipe(
     concatMap((directory) =>
-      concat(sync(directory).pipe(afterFailure(() => directory.close())), directory.close().pipe(ignoreElements())),
+      concat(
+        sync(directory).pipe(afterFailure(() => directory.close())),
+        // Its names are durable: what a close says takes nothing away.
+        directory.close().pipe(
+          ignoreElements(),
+          catchError(() => EMPTY),
+        ),
+      ),
     ),
   );
 }

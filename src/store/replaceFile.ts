@@ -1,4 +1,4 @@
-import { concat, defer, ignoreElements, type Observable } from 'rxjs';
+import { EMPTY, concat, defer, ignoreElements, type Observable } from 'rxjs';
 import { afterFailure } from '../afterFailure';
 import { TEMPORARY_SUFFIX, type SegmentFile, type SegmentStore } from './segmentStore';
 import { usingFile } from './usingFile';
@@ -18,12 +18,17 @@ export function replaceFile(
   fill: (file: SegmentFile) => Observable<unknown>,
 ): Observable<never> {
   const temporary = name + TEMPORARY_SUFFIX;
-  return concat(
-    usingFile(store.open(temporary, 'create'), (file) => concat(fill(file), file.sync())).pipe(
-      // On a full disk, half a file would be in the way of everything else.
-      afterFailure(() => store.remove(temporary)),
-    ),
-    defer(() => store.rename(temporary, name)),
-    defer(() => store.syncDir()),
-  ).pipe(ignoreElements());
+  return defer(() => {
+    let made = false;
+    const filled = usingFile(store.open(temporary, 'create'), (file) => {
+      made = true;
+      return concat(fill(file), file.sync());
+    });
+    return concat(
+      // On a full disk, half a file would be in the way of everything else. What could not be opened is not ours.
+      filled.pipe(afterFailure(() => (made ? store.remove(temporary) : EMPTY))),
+      defer(() => store.rename(temporary, name)),
+      defer(() => store.syncDir()),
+    );
+  }).pipe(ignoreElements());
 }

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import { CHECKPOINT_FILE } from '../format/checkpoint';
 
 /**
  * The disk as the log sees it: one directory, ten operations. Everything that can fail or take time on a disk goes through
@@ -73,7 +74,9 @@ export const LOCK_FILE = 'LOCK';
 export const TEMPORARY_SUFFIX = '.tmp';
 
 const SEGMENT_NAME = /^wal_(\d{8,15})\.log$/;
-const TEMPORARY_NAME = /^(?:wal_\d{8,15}\.log|checkpoint\.meta)\.tmp$/;
+
+/** The last segment that a log may have: there is a name for each that it could ever get to behind it. */
+export const MAX_SEQUENCE = 10 ** 14;
 
 /** `wal_00000042.log` for 42. */
 export function segmentName(sequence: number): string {
@@ -90,5 +93,7 @@ export function segmentSequence(name: string): number | undefined {
 
 /** Whether a crash of this log left the file behind half made. */
 export function isLeftover(name: string): boolean {
-  return TEMPORARY_NAME.test(name);
+  if (!name.endsWith(TEMPORARY_SUFFIX)) return false;
+  const whole = name.slice(0, -TEMPORARY_SUFFIX.length);
+  return whole === CHECKPOINT_FILE || segmentSequence(whole) !== undefined;
 }
