@@ -45,6 +45,17 @@ describe('rxwal', () => {
 
 describe('rxwal/testing', () => {
   it('exports these names at run time, and no others', () => {
-    expect(Object.keys(testing).sort()).toEqual(['fault', 'marblePlan', 'memoryStore', 'memoryWal', 'virtualTime']);
+    expect(Object.keys(testing).sort()).toEqual([
+      'PowerCutViolation',
+      'describeEvent',
+      'fault',
+      'marblePlan',
+      'memoryStore',
+      'memoryWal',
+      'powerCuts',
+      'seededRandom',
+      'simulatedDisk',
+      'virtualTime',
+    ]);
   });
 });

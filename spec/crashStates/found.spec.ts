@@ -80,7 +80,8 @@ describe('a checkpoint whose name has not reached the disk', () => {
 });
 
 describe('a record that an opening has cut', () => {
-  it('does not come back, and is no damage, where the disk shows its bytes again', () => {
+  // On one that shows old blocks (ext2, ext4 with data=writeback) it can: nothing in its frame says which opening it belongs to.
+  it('does not come back, and is no damage, on a disk that shows no old blocks', () => {
     const pairs: WalOptions<Uint8Array> = { durability: { mode: 'batch', maxRecords: 2, maxDelayMs: 1000 } };
     // A header has 32 bytes, a frame 16 and its payload, and the first batch of a life begins with a mark of 16: LSN 2 fills a sector
     // with that mark, and LSN 3 has a sector for itself.
@@ -89,7 +90,7 @@ describe('a record that an opening has cut', () => {
     /** A log with LSN 1; twice then the power goes while a batch of two is written. What the next opening shows. */
     const shown = (seed: number): string => {
       const random = seededRandom(seed);
-      const disk = simulatedDisk({ files: FILES });
+      const disk = simulatedDisk({ files: FILES, stale: false });
       open(disk).next(record(1, 1));
       disk.kill();
       for (const life of [2, 3]) {

@@ -8,6 +8,7 @@ import * as failures from '../../examples/failures';
 import * as marbleTest from '../../examples/marbleTest';
 import * as modes from '../../examples/modes';
 import * as pipeline from '../../examples/pipeline';
+import * as powerCuts from '../../examples/powerCuts';
 import * as quickstart from '../../examples/quickstart';
 import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
@@ -57,6 +58,13 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       /^batch: 1000 records, [2-5] trips to the disk, acks say durable: true$/,
       /^adaptive: 1000 records, \d trips to the disk, acks say durable: true$/,
       /^nosync: 1000 records, \d{1,2} trips to the disk, acks say durable: false$/,
+    ],
+  },
+  powerCuts: {
+    ...powerCuts,
+    lines: [
+      /^kept every promise in \d+ states, and in \d+ cut again while it recovered$/,
+      /^After a power cut: AssertionError \[ERR_ASSERTION\]: 1 was promised, 0 is there\n/,
     ],
   },
   quickstart: {
