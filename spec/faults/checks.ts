@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { Subject, lastValueFrom, throwError, toArray } from 'rxjs';
+import {
+  HEADER_BYTES,
+  WalCorruptError,
+  WalIoError,
+  WalLockedError,
+  readWal,
+  recoverWal,
+  unframe,
+  type Wal,
+} from 'rxwal';
+import { fault, memoryStore, powerCuts } from 'rxwal/testing';
+import { WORKLOADS } from '../crashStates/workloads';
+import { frameBytes, headerBytes, join, le } from '../support/bytes';
+import {
+  LOG_ID,
+  OTHER_LOG_ID,
+  RAW,
+  collect,
+  filesOf,
+  flippedBits,
+  segmentBytes,
+  segmentFile,
+  type FrameSpec,
+} from '../support/logs';
+import type { Files } from '../support/reference';
+
+/**
+ * What a log must stand, one thing at a time: each throws where the log does not. They find each of the faults of `faults.ts`, and
+ * nothing in the log as it is.
+ *
+ * @param states for power cuts: distinct states wanted. A broken log is found long before they are through.
+ */
+export type CheckName = keyof typeof CHECKS;
+
+export const CHECKS = {
+  'power cuts: sync': (states) => underPowerCuts('sync', states),
+  'power cuts: nosync': (states) => underPowerCuts('nosync', states),
+  'power cuts: sync, three lives': (states) => underPowerCuts('sync, three lives', states),
+  'power cuts: failed fsyncs': (states) => underPowerCuts('failed fsyncs', states),
+  'power cuts: small sectors': (states) => underPowerCuts('small sectors', states),
+  'a torn batch does not come back': tornBatch,
+  'a read that fails fails the opening': failedRead,
+  'a flipped bit is found': flippedBit,
+  'a frame of another log is none': otherLog,
+  'a length that lies is refused at once': lyingLength,
+  'a second writer is refused': secondWriter,
+} satisfies Record<string, (states: number) => void | Promise<void>>;
+
+async function underPowerCuts(name: string, states: number): Promise<void> {
+  const workload = WORKLOADS.find((each) => each.name === name);
+  assert.ok(workload, `no workload has the name '${name}'`);
+  const { test, disk } = workload;
+  await powerCuts(test, { disk, states, nested: 1, slow: false });
+}
+
+async function opened(files: Files): Promise<{ wal: Wal<Uint8Array>; store: ReturnType<typeof memoryStore> }> {
+  const store = memoryStore({ files });
+  return { wal: await lastValueFrom(recoverWal<Uint8Array>(store, RAW)), store };
+}
+
+/** A crash has torn the first records of a batch and kept the others. Then another record takes their place: of them nothing may be left. */
+async function tornBatch(): Promise<void> {
+  const frames = ['first', 'torn!', 'stale', 'stale'].map((text, index): FrameSpec => ['record', index + 1, text]);
+  const torn = segmentBytes(1, frames);
+  torn[HEADER_BYTES + 21 + 14]! ^= 1;
+  const { wal, store } = await opened(filesOf(torn));
+  assert.equal(wal.lastLsn, 1);
+  wal.next(Buffer.from('new!!'));
+  assert.equal(wal.durableLsn, 2);
+  const left = store.snapshot().get(segmentFile(0));
+  const mark = 16;
+  assert.equal(left?.length, HEADER_BYTES + 21 + mark + 21, 'bytes of the torn tail are still there');
+}
+
+async function failedRead(): Promise<void> {
+  const files = filesOf(
+    segmentBytes(1, [
+      ['record', 1, 'one'],
+      ['record', 2, 'two'],
+    ]),
+  );
+  const store = memoryStore({
+    files,
+    plan: ({ kind, bytes = 0 }) =>
+      kind === 'read' && bytes !== HEADER_BYTES ? throwError(() => fault('EIO')) : undefined,
+  });
+  await assert.rejects(lastValueFrom(recoverWal(store, RAW)), WalIoError);
+  assert.deepEqual(store.snapshot(), files);
+}
+
+/** In a segment that is not the last, everything is known to have been durable. */
+async function flippedBit(): Promise<void> {
+  const { wal, store } = await opened(new Map());
+  for (const text of ['a', 'bc', 'def']) await lastValueFrom(wal.append(Buffer.from(text)));
+  await wal.rotate();
+  await wal.close();
+  const files = store.snapshot();
+  for (const { label, bytes } of flippedBits(files.get(segmentFile(0))!)) {
+    const changed = memoryStore({ files: new Map([...files, [segmentFile(0), bytes]]) });
+    const { error } = collect(readWal(changed, { codec: RAW.codec }));
+    assert.ok(error instanceof Error, `${label} is not found`);
+  }
+}
+
+async function otherLog(): Promise<void> {
+  const files = filesOf(
+    join(headerBytes({ firstLsn: 1, logId: LOG_ID }), frameBytes('record', 1, 'theirs', OTHER_LOG_ID)),
+  );
+  const entries = await lastValueFrom(readWal(memoryStore({ files }), { codec: RAW.codec }).pipe(toArray()));
+  assert.deepEqual(entries, []);
+  const own = filesOf(segmentBytes(1, [['record', 1, 'ours']]));
+  const read = await lastValueFrom(readWal(memoryStore({ files: own }), { codec: RAW.codec }).pipe(toArray()));
+  assert.equal(read.length, 1, 'a frame of this log is one');
+}
+
+/** The head of a frame is enough to refuse it: nothing is gathered for a length that cannot be. */
+function lyingLength(): void {
+  for (const options of [{ maxRecordBytes: 1000 }, { size: 100_000 }]) {
+    const bytes$ = new Subject<Uint8Array>();
+    let refusal: unknown;
+    bytes$.pipe(unframe(options)).subscribe({
+      error: (error: unknown) => {
+        refusal = error;
+      },
+    });
+    bytes$.next(join(le(2 ** 30 - 1, 4), le(1, 8)));
+    assert.ok(refusal instanceof WalCorruptError, 'a length of a gigabyte is waited for');
+  }
+}
+
+async function secondWriter(): Promise<void> {
+  const { wal, store } = await opened(new Map());
+  await assert.rejects(lastValueFrom(recoverWal(store, RAW)), WalLockedError);
+  await wal.close();
+}

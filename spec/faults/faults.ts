@@ -1,0 +1,181 @@
+import type { CheckName } from './checks';
+
+/** A log broken on purpose: some code of `src/`, changed as somebody might have written it. */
+export interface Fault {
+  readonly name: string;
+  /** What is changed, in which file of `src/`. */
+  readonly changes: readonly Change[];
+  /** The check that must find it. */
+  readonly caughtBy: CheckName;
+}
+
+interface Change {
+  readonly file: string;
+  /** Stands there once, or as many times as `times` says. */
+  readonly from: string;
+  readonly to: string;
+  readonly times?: number;
+}
+
+const COMMIT = 'operators/commit.ts';
+const WRITER = 'store/segmentWriter.ts';
+const REPLACE = 'store/replaceFile.ts';
+
+/** How logs have lost data, one by one. */
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'a record is acknowledged before its fsync',
+    changes: [{ file: COMMIT, from: 'if (!sync || !this.#isUnsynced(bytes)) return EMPTY;', to: 'return EMPTY;' }],
+    caughtBy: 'power cuts: sync',
+  },
+  {
+    name: 'the directory is not fsync’d after a segment is made',
+    changes: [{ file: WRITER, from: 'file.sync(), store.syncDir()).pipe(', to: 'file.sync()).pipe(' }],
+    caughtBy: 'power cuts: sync',
+  },
+  {
+    name: 'the directory is not fsync’d after a rename',
+    changes: [{ file: REPLACE, from: 'defer(() => store.syncDir()),', to: '' }],
+    caughtBy: 'power cuts: sync, three lives',
+  },
+  {
+    name: 'the old segment is not fsync’d at a rotation',
+    changes: [{ file: WRITER, from: 'defer(() => this.file.sync()).pipe(ignoreElements()),', to: '' }],
+    caughtBy: 'power cuts: nosync',
+  },
+  {
+    name: 'the header of a segment is not fsync’d before its first frame',
+    changes: [
+      {
+        file: WRITER,
+        from: 'concat(file.write([encodeHeader(header)], 0), file.sync(), ',
+        to: 'concat(file.write([encodeHeader(header)], 0), ',
+      },
+    ],
+    caughtBy: 'power cuts: small sectors',
+  },
+  {
+    name: 'a torn tail is not cut',
+    changes: [
+      {
+        file: 'recover.ts',
+        from: 'readChunks(old, 0, end).pipe(',
+        to: 'old.size().pipe(concatMap((all) => readChunks(old, 0, all)),',
+      },
+      { file: 'recover.ts', from: 'at !== end || ', to: '' },
+    ],
+    caughtBy: 'a torn batch does not come back',
+  },
+  {
+    name: 'the cut of a torn tail is not fsync’d',
+    changes: [
+      {
+        file: REPLACE,
+        from: 'concat(fill(file), file.sync())',
+        to: "(name.endsWith('.log') ? fill(file) : concat(fill(file), file.sync()))",
+      },
+    ],
+    caughtBy: 'power cuts: sync, three lives',
+  },
+  {
+    name: 'a recovered tail is trusted as the page cache shows it',
+    changes: [
+      { file: 'recover.ts', from: 'ending.clean ? EMPTY', to: 'ending.clean || ending.bytesCut === 0 ? EMPTY' },
+    ],
+    caughtBy: 'power cuts: failed fsyncs',
+  },
+  {
+    name: 'a read error is taken for the end of the file',
+    changes: [
+      {
+        file: 'readChunks.ts',
+        from: "import { concatMap, from as each, type Observable } from 'rxjs';",
+        to: "import { catchError, concatMap, EMPTY, from as each, type Observable } from 'rxjs';",
+      },
+      {
+        file: 'readChunks.ts',
+        from: '=> file.read(at, bytes))',
+        to: '=> file.read(at, bytes).pipe(catchError(() => EMPTY)))',
+      },
+    ],
+    caughtBy: 'a read that fails fails the opening',
+  },
+  {
+    name: 'checkpoint.meta is renamed before it is fsync’d',
+    changes: [
+      {
+        file: REPLACE,
+        from: 'concat(fill(file), file.sync())',
+        to: "(name.endsWith('.meta') ? fill(file) : concat(fill(file), file.sync()))",
+      },
+    ],
+    caughtBy: 'power cuts: sync',
+  },
+  {
+    name: 'segments are removed before checkpoint.meta is durable',
+    changes: [
+      { file: 'operators/checkpoint.ts', from: 'defer(() => save(checkpoint)).pipe(ignoreElements()),', to: '' },
+      {
+        file: 'operators/checkpoint.ts',
+        from: 'defer(() => of({ checkpoint, saved, removed, error: undefined })),',
+        to: 'defer(() => save(checkpoint)).pipe(ignoreElements()), defer(() => of({ checkpoint, saved, removed, error: undefined })),',
+      },
+    ],
+    caughtBy: 'power cuts: sync',
+  },
+  {
+    name: 'a failed fsync is tried again',
+    changes: [
+      { file: COMMIT, from: '  mergeMap,\n', to: '  mergeMap,\n  retry,\n' },
+      {
+        file: COMMIT,
+        from: 'this.#segment.sync().pipe(ignoreElements()),',
+        to: 'this.#segment.sync().pipe(retry(1), ignoreElements()),',
+      },
+    ],
+    caughtBy: 'power cuts: sync, three lives',
+  },
+  {
+    name: 'a mark is written too early: it names what has been written',
+    changes: [
+      { file: COMMIT, from: 'this.#markedLsn !== this.#durableLsn', to: 'this.#markedLsn !== this.#writtenLsn' },
+      { file: COMMIT, from: "encodeFrame('mark', this.#durableLsn", to: "encodeFrame('mark', this.#writtenLsn" },
+    ],
+    caughtBy: 'power cuts: nosync',
+  },
+  {
+    name: 'the checksum leaves out the LSN',
+    changes: [
+      {
+        file: 'format/frame.ts',
+        from: 'crc32(buffer.subarray(start, end - CRC_BYTES), crcFrom)',
+        to: 'crc32(buffer.subarray(start + 12, end - CRC_BYTES), crc32(buffer.subarray(start, start + 4), crcFrom))',
+        times: 2,
+      },
+    ],
+    caughtBy: 'a flipped bit is found',
+  },
+  {
+    name: 'the checksum does not start from the log’s id',
+    changes: [{ file: 'format/frame.ts', from: 'return crc32(logId);', to: 'return logId.length > 99 ? 1 : 0;' }],
+    caughtBy: 'a frame of another log is none',
+  },
+  {
+    name: 'a length is trusted before it is bounded',
+    changes: [
+      {
+        file: 'operators/unframe.ts',
+        from: 'if (offset + frameBytes > size || payloadBytes > limit || kind === undefined) {',
+        to: 'if (kind === undefined) {',
+      },
+    ],
+    caughtBy: 'a length that lies is refused at once',
+  },
+  {
+    name: 'the lock is not taken',
+    changes: [
+      { file: 'openWal.ts', from: 'defer(() => store.lock())', to: 'defer(() => from([() => from([undefined])]))' },
+    ],
+    caughtBy: 'a second writer is refused',
+  },
+];
