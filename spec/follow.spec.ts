@@ -13,7 +13,8 @@ import {
 } from 'rxjs';
 import { WalCorruptError, WalIoError, readWal, recoverWal, type SegmentFile, type SegmentStore, type Wal } from 'rxwal';
 import { fault, marblePlan, memoryStore, virtualTime } from 'rxwal/testing';
-import { follow, judgeTail, provenLsn, type FollowOptions } from '../src/follow';
+import { judgeTail } from '../src/besideWriter';
+import { follow, provenLsn, type FollowOptions } from '../src/follow';
 import { frameBytes, headerBytes, join, le } from './support/bytes';
 import {
   LOG_ID,

@@ -3,7 +3,6 @@ import {
   catchError,
   concat,
   concatMap,
-  defaultIfEmpty,
   defer,
   endWith,
   every,
@@ -11,11 +10,8 @@ import {
   finalize,
   from,
   ignoreElements,
-  map,
   of,
   repeat,
-  retry,
-  take,
   tap,
   throwError,
   timer,
@@ -23,22 +19,18 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { framesFrom, isDamage, isVanished, judgeTail, surveyBesideWriter, type FramesPlace } from './besideWriter';
 import { monotonicScheduler } from './clock';
-import { WalCorruptError, WalIoError, WalRecordError, WalTruncatedError } from './errors';
-import { crcStart } from './format/frame';
+import { WalCorruptError, WalTruncatedError } from './errors';
 import { HEADER_BYTES, decodeHeader } from './format/header';
 import { asIoError } from './ioError';
-import { unframe } from './operators/unframe';
-import { verify } from './operators/verify';
 import { checkMaxRecordBytes, checkReadOptions, integer } from './options';
 import { pastTheEnd } from './read';
 import { readChunks } from './readChunks';
 import { withFile } from './segmentFrames';
 import { segmentName, type SegmentFile, type SegmentStore } from './store/segmentStore';
-import { survey, type Survey } from './survey';
-import { examineTail } from './tornTail';
+import type { Survey } from './survey';
 import type { Checkpoint, SegmentInfo, StoredFrame } from './types';
-import { wholeFrame } from './wholeFrame';
 
 export interface FollowOptions {
   /** Records up to this LSN are left out. Default: from the first one there. */
@@ -128,106 +120,6 @@ export function provenLsn(store: SegmentStore, maxRecordBytes?: number): Observa
         defer(() => of(proven)),
       );
     }),
-  );
-}
-
-/** Looks at a directory that changes meanwhile are taken anew, this often. */
-const LOOKS_AT_A_VANISHING_FILE = 100;
-const LOOKS_AT_DAMAGE = 3;
-
-/**
- * As `survey`, of a directory in which another process works: a checkpoint may remove a file between its name and its header, and a
- * listing that is not of one moment may seem to have a gap. What is really so is so at the next look, too.
- */
-export function surveyBesideWriter(store: SegmentStore): Observable<Survey> {
-  return defer(() => survey(store)).pipe(
-    retry({
-      delay: (error: unknown, count) => {
-        const limit = isVanished(error) ? LOOKS_AT_A_VANISHING_FILE : isDamage(error) ? LOOKS_AT_DAMAGE : 0;
-        return count < limit ? of(undefined) : throwError(() => error);
-      },
-    }),
-  );
-}
-
-/** A file that had been listed was gone when it was opened. */
-export function isVanished(error: unknown): boolean {
-  return (
-    error instanceof WalIoError &&
-    error.operation !== 'Listing' &&
-    (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-  );
-}
-
-function isDamage(error: unknown): error is WalCorruptError {
-  return error instanceof WalCorruptError;
-}
-
-export interface FramesPlace {
-  readonly logId: Uint8Array;
-  /** Offset of the first frame wanted. */
-  readonly offset: number;
-  /** The last LSN before it. */
-  readonly after: number;
-  readonly maxRecordBytes: number;
-}
-
-/** As `segmentFrames`, from the middle of a segment on. */
-export function framesFrom(file: SegmentFile, place: FramesPlace): Observable<StoredFrame> {
-  const { name } = file;
-  const { logId, offset, maxRecordBytes } = place;
-  return file.size().pipe(
-    concatMap((size) =>
-      readChunks(file, offset, size).pipe(
-        unframe({ ...place, size, file: name }),
-        verify({ ...place, file: name }),
-        catchError((error: unknown) => {
-          if (!isDamage(error)) return throwError(() => error);
-          return wholeFrame(file, error.offset, size, crcStart(logId)).pipe(
-            map((whole) => {
-              if (whole?.kind !== 'record' || whole.payloadBytes <= maxRecordBytes) throw error;
-              throw new WalRecordError(
-                `${name} holds a record of ${whole.payloadBytes} bytes (LSN ${whole.lsn}) and maxRecordBytes is ` +
-                  `${maxRecordBytes}: read it with a larger maxRecordBytes`,
-              );
-            }),
-          );
-        }),
-      ),
-    ),
-  );
-}
-
-/**
- * How many bytes of a torn tail stand behind the last valid frame; 0 where there is none any more. Fails with `WalCorruptError` for damage.
- *
- * A look may come in the middle of a write, and what is examined afterwards may be whole and followed by a mark. So the verdict counts
- * only if the same place is invalid after it as it was before.
- *
- * @param invalid where the first invalid frame stood.
- */
-export function judgeTail(
-  file: SegmentFile,
-  invalid: WalCorruptError,
-  limits: Pick<FramesPlace, 'logId' | 'maxRecordBytes'>,
-): Observable<number> {
-  const { logId } = limits;
-  const verdict$ = file.size().pipe(
-    concatMap((size) => examineTail(file, invalid, { logId, size })),
-    catchError((error: unknown) => (isDamage(error) ? of(error) : throwError(() => error))),
-  );
-  return verdict$.pipe(
-    concatMap((verdict) =>
-      framesFrom(file, { ...limits, offset: invalid.offset, after: invalid.lsn - 1 }).pipe(
-        take(1),
-        map(() => 0),
-        defaultIfEmpty(0),
-        catchError((error: unknown) => {
-          if (!isDamage(error) || error.offset !== invalid.offset) return throwError(() => error);
-          return typeof verdict === 'number' ? of(verdict) : throwError(() => verdict);
-        }),
-      ),
-    ),
   );
 }
 

@@ -6,12 +6,15 @@ import {
   defer,
   filter,
   from,
+  ignoreElements,
+  map,
   of,
   takeWhile,
   tap,
   throwError,
   type Observable,
 } from 'rxjs';
+import { isVanished, judgeTail, surveyBesideWriter } from './besideWriter';
 import { cborCodec } from './cborCodec';
 import { WalCorruptError, WalRecordError, WalTruncatedError } from './errors';
 import { asIoError } from './ioError';
@@ -22,8 +25,6 @@ import { salvage } from './salvage/salvage';
 import { segmentFrames, withFile } from './segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
-import { survey } from './survey';
-import { examineTail } from './tornTail';
 import type { Codec, Entry, ReadOptions, SegmentInfo, StoredFrame } from './types';
 import type { WalRecord } from './walRecord';
 
@@ -55,7 +56,8 @@ export interface ReadWalOptions<T> extends ReadOptions {
  * ```
  *
  * Unlike an open log this one cannot know what is durable: after a crash it shows what is in the file, which may be more than was
- * acknowledged. On a log that another process is writing it shows what was there when each segment was opened.
+ * acknowledged. On a log that another process is writing it shows what was there when each segment was opened, and fails with
+ * `WalTruncatedError` where a checkpoint removes a segment before its turn has come.
  *
  * @param source the directory, or any store.
  * @example
@@ -73,11 +75,12 @@ export function readWal<T = WalRecord>(
   return defer(() => {
     const store = typeof source === 'string' ? nodeStore(source) : source;
     if (options.recovery === 'salvage') return salvaged(store, codec, maxRecordBytes, options);
-    return survey(store).pipe(
+    return surveyBesideWriter(store).pipe(
       concatMap(({ segments, logId, headless, checkpoint }) => {
         if (!logId) return EMPTY;
         // Behind a segment that a crash kept from being made stands one that had been whole before.
         const end = headless ? 'whole' : 'torn';
+        let lastLsn = after ?? (segments[0]?.firstLsn ?? 1) - 1;
         return readFrames(store, {
           segments,
           logId,
@@ -86,11 +89,28 @@ export function readWal<T = WalRecord>(
           maxRecordBytes,
           end,
           durableLsn: checkpoint?.lsn ?? 0,
-        });
+        }).pipe(
+          tap(({ lsn }) => {
+            lastLsn = lsn;
+          }),
+          catchError((error: unknown) =>
+            isVanished(error) ? vanished(store, lastLsn, error) : throwError(() => error),
+          ),
+        );
       }),
       deserialize(codec),
     );
   });
+}
+
+/** A segment that was there is gone: what has a checkpoint beside us left? */
+function vanished(store: SegmentStore, lastLsn: number, error: unknown): Observable<never> {
+  return surveyBesideWriter(store).pipe(
+    map(({ segments }) => {
+      const firstLsn = segments[0]?.firstLsn ?? 0;
+      throw firstLsn > lastLsn + 1 ? new WalTruncatedError(lastLsn + 1, firstLsn) : error;
+    }),
+  );
 }
 
 function checkRecovery({ recovery = 'strict', onGap }: { recovery?: string | undefined; onGap?: unknown }): void {
@@ -181,7 +201,7 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
               takeWhile(({ lsn }) => lsn < until, true),
               catchError((error: unknown) => {
                 if (next || end !== 'torn' || !(error instanceof WalCorruptError)) return throwError(() => error);
-                return examineTail(file, error, { logId, size }).pipe(concatMap(() => EMPTY));
+                return judgeTail(file, error, { logId, maxRecordBytes }).pipe(ignoreElements());
               }),
             );
             const whole = defer(() => {

@@ -13,7 +13,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { WalCorruptError, type CorruptionPlace } from '../errors';
-import { isVanished, framesFrom, judgeTail, surveyBesideWriter } from '../follow';
+import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../besideWriter';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from '../format/checkpoint';
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from '../format/header';

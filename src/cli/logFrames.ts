@@ -15,7 +15,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { WalCorruptError, WalTruncatedError } from '../errors';
-import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../follow';
+import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../besideWriter';
 import { HEADER_BYTES } from '../format/header';
 import { asIoError } from '../ioError';
 import { pastTheEnd } from '../read';

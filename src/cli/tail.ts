@@ -12,7 +12,8 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
-import { follow, provenLsn, surveyBesideWriter } from '../follow';
+import { surveyBesideWriter } from '../besideWriter';
+import { follow, provenLsn } from '../follow';
 import { namedCodec } from './codecOption';
 import { EXIT, type ExitCode } from './exitCodes';
 import { decode, recordLine } from './recordLine';
