@@ -90,6 +90,10 @@ try {
     [1, 2, 3].map((n) => ({ lsn: n, value: { n } })),
   );
 
+  // The command looks at it.
+  const facts = JSON.parse(run('npx', ['--no-install', 'rxwal', 'verify', 'log', '--json']));
+  assert.equal(facts.verdict, 'whole');
+
   // The published types compile, without skipLibCheck, for both module systems.
   const use = entries.map((entry, i) => `import * as entry${i} from '${entry}';\nexport { entry${i} };`).join('\n');
   for (const file of ['types.mts', 'types.cts']) writeFileSync(join(folder, file), use);
