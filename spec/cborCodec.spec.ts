@@ -271,6 +271,44 @@ describe('cborCodec: each record stands alone', () => {
   });
 });
 
+describe('cborCodec and tags', () => {
+  const codec = cborCodec<unknown>();
+
+  it('keeps a bigint of 8,192 bits, and refuses a larger one when it is written', () => {
+    const largest = 2n ** 8192n - 1n;
+    expect(codec.decode(codec.encode({ largest, negative: -largest }))).toEqual({ largest, negative: -largest });
+    expect(() => codec.encode([largest + 1n])).toThrow(WalRecordError);
+    expect(() => codec.encode(-largest - 2n)).toThrow('a bigint of more than 1024 bytes');
+  });
+
+  it('keeps errors and patterns', () => {
+    const back = codec.decode(codec.encode([new TypeError('no'), /a+/gi])) as [Error, RegExp];
+    expect([back[0].message, back[1]]).toEqual(['no', /a+/gi]);
+  });
+
+  it.each([
+    [{ structuredClone: true }, (): unknown => Array(2).fill({ a: 1 })],
+    [{ useRecords: true }, (): unknown => [{ a: 1 }, { a: 2 }]],
+    [{ bundleStrings: true }, (): unknown => ['some text that is bundled', { key: 'and another text, and another' }]],
+  ])('that an option of cbor-x writes are read with that option, and refused without: %j', (options, make) => {
+    const own = cborCodec<unknown>(options);
+    const bytes = Uint8Array.from(own.encode(make()));
+    expect(own.decode(bytes)).toEqual(make());
+    expect(() => codec.decode(bytes)).toThrow(`with the option ${Object.keys(options).join()} only`);
+  });
+
+  it('of extensions of cbor-x that a program registers are read', () => {
+    const tagged = Uint8Array.of(0xd9, 0x27, 0x10, 0x61, 0x78);
+    expect(codec.decode(tagged)).toMatchObject({ value: 'x', tag: 10_000 });
+  });
+
+  it('in bytes that only look like them do not matter', () => {
+    const text = 'Ä'.repeat(3);
+    const values = { text, bytes: Uint8Array.of(0xd8, 0x1c, 0xc6, 0xd8, 0x33), list: [text, -1, 1.5, null] };
+    expect(codec.decode(codec.encode(values))).toEqual(values);
+  });
+});
+
 describe('cborCodec refuses', () => {
   const cycle: { self?: unknown } = {};
   cycle.self = cycle;

@@ -59,12 +59,11 @@ function complaintOf(bytes: Uint8Array, tag: number, at: number, allowed: Readon
 
 function familyOf(tag: number): TagFamily | undefined {
   if (tag === 28 || tag === 29) return 'structuredClone';
+  if (tag === 14 || tag === 15) return 'bundleStrings';
   if (tag === 105 || tag === 0x5368_7264) return 'useRecords';
   if (tag >= 0xdff9 && tag <= 0xffff) return tag === 0xdff9 ? 'bundleStrings' : 'useRecords';
   const packed =
     tag === 6 ||
-    tag === 14 ||
-    tag === 15 ||
     tag === 51 ||
     (tag >= 216 && tag <= 255) ||
     (tag >= 27_647 && tag <= 32_767) ||

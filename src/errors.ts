@@ -38,7 +38,8 @@ export interface CorruptionPlace {
 /**
  * `WAL_CORRUPT`: bytes that no crash can explain. Nothing was changed on disk.
  *
- * What now: restore the directory from a copy, or read what stands before the place with `readWal(dir, { until: lsn - 1 })`.
+ * What now: restore the directory from a copy; or read what can be proven with `readWal(dir, { recovery: 'salvage' })`, and make a log of
+ * it with `repairWal`.
  */
 export class WalCorruptError extends WalError implements CorruptionPlace {
   override readonly name = 'WalCorruptError';

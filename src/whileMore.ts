@@ -31,7 +31,14 @@ export function whileMore<T>(more: () => boolean): MonoTypeOperatorFunction<T> {
               subscriber.error(error);
             },
             complete: () => {
-              if (!more()) {
+              let isMore: boolean;
+              try {
+                isMore = more();
+              } catch (error) {
+                subscriber.error(error);
+                return;
+              }
+              if (!isMore) {
                 subscriber.complete();
                 return;
               }
