@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
-import { Subject, lastValueFrom, throwError, toArray } from 'rxjs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as path } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { Subject, config, lastValueFrom, throwError, toArray } from 'rxjs';
 import {
   HEADER_BYTES,
   WalCorruptError,
   WalIoError,
   WalLockedError,
+  WalRecordError,
+  cborCodec,
+  nodeStore,
   readWal,
   recoverWal,
   unframe,
@@ -45,6 +52,9 @@ export const CHECKS = {
   'a flipped bit is found': flippedBit,
   'a frame of another log is none': otherLog,
   'a length that lies is refused at once': lyingLength,
+  'a refusal is heard of': refusalHeard,
+  'what a symbolic link leads to is left alone': linkLeftAlone,
+  'a record decodes alone': decodesAlone,
   'a second writer is refused': secondWriter,
 } satisfies Record<string, (states: number) => void | Promise<void>>;
 
@@ -128,6 +138,40 @@ function lyingLength(): void {
     bytes$.next(join(le(2 ** 30 - 1, 4), le(1, 8)));
     assert.ok(refusal instanceof WalCorruptError, 'a length of a gigabyte is waited for');
   }
+}
+
+/** As an unhandled error, where nobody listens. */
+async function refusalHeard(): Promise<void> {
+  const { wal } = await opened(new Map());
+  const heard: unknown[] = [];
+  const { onUnhandledError } = config;
+  config.onUnhandledError = (error: unknown) => heard.push(error);
+  try {
+    wal.next('no bytes' as unknown as Uint8Array);
+    await setTimeout(0);
+    await wal.close();
+  } finally {
+    config.onUnhandledError = onUnhandledError;
+  }
+  assert.equal(heard.length, 1, 'nobody has heard of it');
+}
+
+async function linkLeftAlone(): Promise<void> {
+  const dir = mkdtempSync(path(tmpdir(), 'rxwal-fault-'));
+  try {
+    writeFileSync(path(dir, 'target'), 'not ours');
+    symlinkSync('target', path(dir, 'checkpoint.meta.tmp'));
+    await assert.rejects(lastValueFrom(nodeStore(dir).open('checkpoint.meta.tmp', 'create')));
+    assert.equal(readFileSync(path(dir, 'target'), 'utf8'), 'not ours');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** A structure that one record brings means nothing in another. */
+function decodesAlone(): void {
+  const structure = Uint8Array.of(0xd9, 0xdf, 0xff, 0x83, 0x19, 0xe0, 0x00, 0x81, 0x61, 0x61, 0x01);
+  assert.throws(() => cborCodec().decode(structure), WalRecordError);
 }
 
 async function secondWriter(): Promise<void> {

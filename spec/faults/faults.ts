@@ -172,6 +172,33 @@ export const FAULTS: readonly Fault[] = [
     caughtBy: 'a length that lies is refused at once',
   },
   {
+    name: 'a value that next() refuses is dropped without a word',
+    changes: [
+      {
+        file: 'liveWal.ts',
+        from: "if (typeof verdict !== 'number' && !heard) reportUnhandled(verdict);",
+        to: 'void (heard && verdict && reportUnhandled);',
+      },
+    ],
+    caughtBy: 'a refusal is heard of',
+  },
+  {
+    name: 'a symbolic link is followed',
+    changes: [{ file: 'store/nodeStore.ts', from: 'flags | REGULAR_ONLY', to: 'flags' }],
+    caughtBy: 'what a symbolic link leads to is left alone',
+  },
+  {
+    name: 'a decoded value may refer to another record',
+    changes: [
+      {
+        file: 'cborCodec.ts',
+        from: 'const refused = refusedTag(payload, this.families);',
+        to: 'const refused = undefined as string | undefined;',
+      },
+    ],
+    caughtBy: 'a record decodes alone',
+  },
+  {
     name: 'the lock is not taken',
     changes: [
       { file: 'openWal.ts', from: 'defer(() => store.lock())', to: 'defer(() => from([() => from([undefined])]))' },
