@@ -5,7 +5,7 @@ import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header'
 import { asIoError } from './ioError';
 import { readChunks } from './readChunks';
 import { eachFile, withFile } from './segmentFrames';
-import { MAX_SEQUENCE, isLeftover, segmentName, segmentSequence, type SegmentStore } from './store/segmentStore';
+import { MAX_SEQUENCE, isLeftover, segmentName, segmentSequences, type SegmentStore } from './store/segmentStore';
 import type { Checkpoint, SegmentInfo } from './types';
 
 /** What lies in a log's directory, as far as names, headers and `checkpoint.meta` tell. */
@@ -44,8 +44,7 @@ export function survey(store: SegmentStore): Observable<Survey> {
   return store.list().pipe(
     asIoError('Listing', store.dir),
     concatMap((names) => {
-      const sequences = names.map(segmentSequence).filter((sequence) => sequence !== undefined);
-      sequences.sort((a, b) => a - b);
+      const sequences = segmentSequences(names);
       return forkJoin({
         checkpoint: names.includes(CHECKPOINT_FILE) ? readCheckpoint(store) : of(undefined),
         found: eachFile(sequences, (sequence) => readHeader(store, sequence, sequence === sequences.at(-1))),

@@ -7,7 +7,7 @@ import { HEADER_BYTES } from '../../src/format/header';
 import { openWal } from '../../src/openWal';
 import { rawCodec } from '../../src/rawCodec';
 import { check, type Finding } from './check';
-import { Random } from './random';
+import { Draw } from '../support/draw';
 import { recordBytes } from './records';
 import { Truth } from './truth';
 
@@ -36,7 +36,7 @@ describe('the check of a log behind a power cut', () => {
   const checked = (lines: readonly string[], at = 100): Promise<Finding> => {
     const truth = new Truth();
     for (const line of lines) truth.hear(line);
-    return check(dir, truth, truth.at(at), new Random(1));
+    return check(dir, truth, truth.at(at), new Draw(1));
   };
 
   it('finds nothing wrong with a log that keeps its promises, and goes on with it', async () => {

@@ -7,7 +7,7 @@ import type { WalOptions } from '../../src/options';
 import { rawCodec } from '../../src/rawCodec';
 import type { Entry, Recovery } from '../../src/types';
 import type { Wal } from '../../src/wal';
-import type { Random } from './random';
+import type { Draw } from '../support/draw';
 import { AFTER_THE_CUT, openingOf, recordBytes } from './records';
 import type { Promised, Truth } from './truth';
 
@@ -30,7 +30,7 @@ const MODES: readonly NonNullable<WalOptions<Uint8Array>['durability']>[] = [
 ];
 
 /** Opens the log that a power cut left in `dir`, holds it against what was promised, and goes on with it. */
-export async function check(dir: string, truth: Truth, promised: Promised, random: Random): Promise<Finding> {
+export async function check(dir: string, truth: Truth, promised: Promised, random: Draw): Promise<Finding> {
   const hash = hashOf(dir);
   let recovery: Recovery | undefined;
   try {

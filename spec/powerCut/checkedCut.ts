@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { check, type Finding } from './check';
 import { command } from './command';
 import type { FileSystem } from './fileSystems';
-import type { Random } from './random';
+import type { Draw } from '../support/draw';
 import type { Promised, Truth } from './truth';
 import { logDir } from './writtenRun';
 
@@ -15,7 +15,7 @@ export async function checkedCut(
   workDir: string,
   truth: Truth,
   promised: Promised,
-  random: Random,
+  random: Draw,
 ): Promise<Finding | string> {
   const mountPoint = join(workDir, 'cut');
   mkdirSync(mountPoint, { recursive: true });

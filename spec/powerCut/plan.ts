@@ -1,10 +1,10 @@
-import type { Random } from './random';
+import type { Draw } from '../support/draw';
 import type { Opening } from './writer';
 
 const KIB = 1024;
 
 /** What a writer does with the log, drawn. */
-export function drawOpenings(random: Random): Opening[] {
+export function drawOpenings(random: Draw): Opening[] {
   const isFailing = random.chance(0.5);
   return Array.from({ length: random.integer(3, 5) }, () => ({
     options: {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CutDisks } from './cutDisk';
 import { readJournal } from './journal';
 import { SECTOR_BYTES, behindRecords, drawCuts, powerCutAt, type PowerCut } from './powerCut';
-import { Random } from './random';
+import { Draw } from '../support/draw';
 import { NEEDLE, openingOf, recordBytes } from './records';
 
 const SECTORS = 24;
@@ -68,7 +68,7 @@ describe('power cuts in a journal', () => {
 
   it('what a flush has covered is there, and nothing that came after the cut', () => {
     const journal = journalOf(write(1, 0, 4), flush, write(2, 2, 4), failed, flush, write(3, 20), flush);
-    const random = new Random(1);
+    const random = new Draw(1);
     const makeDisk = makeDisks(journal);
     for (const entries of [5, 5, 5, 5, 5, 5, 5]) {
       const disk = makeDisk(powerCutAt(journal, entries, random));
@@ -80,7 +80,7 @@ describe('power cuts in a journal', () => {
   it('behind the last flush each sector holds what some write gave it, and every such state is drawn', () => {
     // Sector 0 is flushed; then 1 and 2 come in one write, and 2 again in another.
     const journal = journalOf(write(1, 0), flush, write(2, 1, 2), write(3, 2));
-    const random = new Random(2);
+    const random = new Draw(2);
     const makeDisk = makeDisks(journal);
     const states = new Map<PowerCut['how'], Set<string>>();
     const lossless = new Set<string>();
@@ -100,7 +100,7 @@ describe('power cuts in a journal', () => {
 
   it('they come in the order in which their disks can be made, at every moment', () => {
     const journal = journalOf(...Array.from({ length: 12 }, (_, at) => (at % 4 === 3 ? flush : write(at + 1, at))));
-    const cuts = drawCuts(journal, [], 300, new Random(3));
+    const cuts = drawCuts(journal, [], 300, new Draw(3));
     const makeDisk = makeDisks(journal);
     for (const cut of cuts) {
       const disk = makeDisk(cut);
@@ -117,7 +117,7 @@ describe('power cuts in a journal', () => {
     const journal = journalOf(...entries);
     const moments = behindRecords(journal);
     expect(moments).toEqual([100]);
-    const cuts = drawCuts(journal, moments, 400, new Random(4));
+    const cuts = drawCuts(journal, moments, 400, new Draw(4));
     expect(cuts.filter((cut) => cut.entries === 100).length).toBeGreaterThan(200);
     expect(cuts.filter((cut) => cut.entries < 100).length).toBeGreaterThan(50);
   });

@@ -1,5 +1,5 @@
 import type { JournalEntry } from './journal';
-import type { Random } from './random';
+import type { Draw } from '../support/draw';
 import { NEEDLE } from './records';
 
 export const SECTOR_BYTES = 512;
@@ -28,7 +28,7 @@ export type Loss = 'all' | 'none' | 'some' | 'torn';
 const LOSSES: readonly Loss[] = ['all', 'none', 'some', 'some', 'torn', 'torn', 'torn'];
 
 /** The power cut after the first `entries` entries of a journal. */
-export function powerCutAt(journal: readonly JournalEntry[], entries: number, random: Random): PowerCut {
+export function powerCutAt(journal: readonly JournalEntry[], entries: number, random: Draw): PowerCut {
   let flushed = entries;
   while (flushed > 0 && journal[flushed - 1]!.kind !== 'flush') flushed -= 1;
   const how = random.pick(LOSSES);
@@ -48,7 +48,7 @@ function bytesOf(pieces: readonly Piece[]): number {
 }
 
 /** Some sectors of a write: the first ones, the last ones, or any. */
-function torn({ offset, bytes }: Piece, random: Random): Piece[] {
+function torn({ offset, bytes }: Piece, random: Draw): Piece[] {
   const sectors = Math.ceil(bytes.length / SECTOR_BYTES);
   const at = random.integer(1, sectors - 1);
   const form = random.integer(0, 2);
@@ -74,7 +74,7 @@ export function drawCuts(
   journal: readonly JournalEntry[],
   moments: readonly number[],
   count: number,
-  random: Random,
+  random: Draw,
 ): readonly PowerCut[] {
   const cuts = Array.from({ length: count }, () => {
     const isAnywhere = moments.length === 0 || random.chance(0.5);

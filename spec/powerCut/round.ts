@@ -5,7 +5,7 @@ import { CutDisks, copyImage } from './cutDisk';
 import type { FileSystem } from './fileSystems';
 import { drawOpenings, unsyncedOpenings } from './plan';
 import { behindRecords, drawCuts, type PowerCut } from './powerCut';
-import type { Random } from './random';
+import type { Draw } from '../support/draw';
 import type { Tally } from './tally';
 import { Truth, type Promised } from './truth';
 import type { Opening } from './writer';
@@ -46,7 +46,7 @@ const CUTS_AT_A_TIME = 12;
 export async function round(
   settings: RoundSettings,
   before: Leftover | undefined,
-  random: Random,
+  random: Draw,
   tally: Tally,
 ): Promise<Leftover | undefined> {
   const { fileSystem, workDir, isLying, hasTime } = settings;

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, hasCommand } from './command';
 import { FILE_SYSTEMS, type FileSystem } from './fileSystems';
-import { Random } from './random';
+import { Draw } from '../support/draw';
 import { RecordedDisk } from './recordedDisk';
 import { Violation, round, type Leftover } from './round';
 import { Tally } from './tally';
@@ -56,7 +56,7 @@ async function checkFileSystem(
   workDir: string,
   until: number,
 ): Promise<Tally> {
-  const random = new Random(plan.seed);
+  const random = new Draw(plan.seed);
   const tally = new Tally();
   let leftover: Leftover | undefined;
   let longestRunMs = FIRST_RUN_MS;

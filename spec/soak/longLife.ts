@@ -18,7 +18,7 @@ import {
   type WalOptions,
 } from 'rxwal';
 import { say } from '../disk/say';
-import { Draw } from './draw';
+import { Draw } from '../support/draw';
 import { failingStore } from './failingStore';
 import { identify, makeRecord, MIN_RECORD_BYTES } from './record';
 import { takeSample, writeSample } from './sample';

@@ -1,4 +1,4 @@
-import type { Draw } from './draw';
+import type { Draw } from '../support/draw';
 import type { Told, Word } from './words';
 
 /** When a writer is killed: some milliseconds behind something that it said. */

@@ -1,6 +1,6 @@
 import { AsyncSubject, firstValueFrom, skip, takeUntil } from 'rxjs';
 import { openWal, rawCodec, WalBackpressureError, WalRecordError, WalTruncatedError, type Ack, type Wal } from 'rxwal';
-import type { Draw } from './draw';
+import type { Draw } from '../support/draw';
 import { endsTransaction, identify, makeRecord, type Role } from './record';
 import { tell } from './words';
 import { MAX_RECORD_BYTES, type Life, type Work } from './work';

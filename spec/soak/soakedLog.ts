@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { openWal, rawCodec, readWal } from 'rxwal';
 import { Child } from '../disk/childProcess';
 import { cutTail } from './cutTail';
-import { Draw } from './draw';
+import { Draw } from '../support/draw';
 import type { Figures } from './figures';
 import { Ledger } from './ledger';
 import { drawMoment, watchFor, type Moment } from './moment';

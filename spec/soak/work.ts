@@ -1,5 +1,5 @@
 import type { Durability } from 'rxwal';
-import type { Draw } from './draw';
+import type { Draw } from '../support/draw';
 import { MIN_RECORD_BYTES } from './record';
 
 /** What a writer is told to be. */

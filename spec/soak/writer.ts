@@ -2,7 +2,7 @@
  * The program that is killed: opens a log and works on it, from one session to the next, without end. Its last words are an ack,
  * or whatever it was about to do.
  */
-import { Draw } from './draw';
+import { Draw } from '../support/draw';
 import { Session, type Done } from './session';
 import { drawWork, type Life } from './work';
 

@@ -15,7 +15,7 @@ import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from
 import { HEADER_BYTES, LOG_ID_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../segmentFrames';
-import { segmentName, segmentSequence, type SegmentStore } from '../store/segmentStore';
+import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Checkpoint } from '../types';
 import type { Gap } from './gap';
 import { logIdOf } from './logIdOf';
@@ -62,8 +62,7 @@ export function lookAround(store: SegmentStore): Observable<Remains> {
   return store.list().pipe(
     asIoError('Listing', store.dir),
     concatMap((names) => {
-      const sequences = names.map(segmentSequence).filter((sequence) => sequence !== undefined);
-      sequences.sort((a, b) => a - b);
+      const sequences = segmentSequences(names);
       return forkJoin({
         found: eachFile(sequences, (sequence) => readSegment(store, sequence)),
         saved: names.includes(CHECKPOINT_FILE) ? readCheckpoint(store) : of(undefined),

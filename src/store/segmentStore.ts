@@ -91,6 +91,12 @@ export function segmentSequence(name: string): number | undefined {
   return segmentName(sequence) === name ? sequence : undefined;
 }
 
+/** The numbers of the segments among names, in ascending order. */
+export function segmentSequences(names: readonly string[]): number[] {
+  const sequences = names.map(segmentSequence).filter((sequence) => sequence !== undefined);
+  return sequences.sort((a, b) => a - b);
+}
+
 /** Whether a crash of this log left the file behind half made. */
 export function isLeftover(name: string): boolean {
   if (!name.endsWith(TEMPORARY_SUFFIX)) return false;

@@ -1,17 +1,19 @@
-/** Choices that are the same for the same seed (mulberry32). */
-export class Random {
-  #state: number;
+import { createHash } from 'node:crypto';
+import { seededRandom, type Random } from '../../src/testing/seededRandom';
 
-  constructor(seed: number) {
-    this.#state = seed | 0;
+/** Draws that are the same for the same seed, or the same name, in every run. */
+export class Draw {
+  readonly #random: Random;
+
+  constructor(seed: number | string) {
+    this.#random = seededRandom(
+      typeof seed === 'number' ? seed : createHash('sha256').update(seed).digest().readUInt32LE(),
+    );
   }
 
   /** From 0 to below 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    return this.#random();
   }
 
   /** An integer from `min` to `max`, both among them. */
@@ -29,7 +31,7 @@ export class Random {
   }
 
   /** A source of its own, so that what one part draws does not move what another draws. */
-  fork(): Random {
-    return new Random(this.integer(0, 0x7fff_ffff));
+  fork(): Draw {
+    return new Draw(this.integer(0, 0x7fff_ffff));
   }
 }
