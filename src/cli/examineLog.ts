@@ -19,7 +19,7 @@ import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../segmentFrames';
-import { segmentName, segmentSequence, type SegmentStore } from '../store/segmentStore';
+import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
 import type { Checkpoint, StoredFrame } from '../types';
 
@@ -99,7 +99,7 @@ export function examineLog(store: SegmentStore, options: ExamineOptions): Observ
       store.list().pipe(
         asIoError('Listing', store.dir),
         concatMap((names) => {
-          const wanted = found ? surveyed(found) : listed(names);
+          const wanted = found ? surveyed(found) : segmentSequences(names);
           return eachFile(wanted, (sequence) => lookInto(store, sequence)).pipe(
             concatMap((looks) =>
               readCheckpoint(store, found, names).pipe(
@@ -131,11 +131,6 @@ interface Look {
 /** What the survey saw, and has found to be without a gap. What has come since is left for another look. */
 function surveyed({ segments, headless }: Survey): number[] {
   return [...segments.map(({ sequence }) => sequence), ...(headless ? [headless.sequence] : [])];
-}
-
-function listed(names: readonly string[]): number[] {
-  const sequences = names.map(segmentSequence).filter((sequence) => sequence !== undefined);
-  return sequences.sort((a, b) => a - b);
 }
 
 type Saved = ReturnType<typeof decodeCheckpointFile> | undefined;
