@@ -23,24 +23,25 @@ const INDEFINITE = 31;
  * @returns what stands there; `undefined` where all is well.
  */
 export function refusedTag(bytes: Uint8Array, allowed: ReadonlySet<TagFamily>): string | undefined {
-  if (!mayHoldTag(bytes)) return undefined;
-  let at = 0;
-  while (at < bytes.length) {
-    const head = readHead(bytes, at);
-    at = head.end;
-    if (head.major === MAJOR.bytes || head.major === MAJOR.text) at += head.indefinite ? 0 : head.value;
-    if (head.major === MAJOR.tag) {
-      const complaint = complaintOf(bytes, head.value, at, allowed);
+  // As `readHead`, without an object for each head: every record that is read comes by here.
+  for (let at = 0; at < bytes.length;) {
+    const byte = bytes[at] ?? 0;
+    const info = byte & 0x1f;
+    let value = info;
+    at += 1;
+    if (info > 23 && info < 28) {
+      const end = at + (1 << (info - 24));
+      for (value = 0; at < end; at += 1) value = value * 256 + (bytes[at] ?? 0);
+    }
+    const major = byte >>> 5;
+    if (major === MAJOR.bytes || major === MAJOR.text) {
+      if (info !== INDEFINITE) at += value;
+    } else if (major === MAJOR.tag) {
+      const complaint = complaintOf(bytes, value, at, allowed);
       if (complaint !== undefined) return complaint;
     }
   }
   return undefined;
-}
-
-/** Most payloads have no byte that could be a tag's, and are done with. */
-function mayHoldTag(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at += 1) if (((bytes[at] ?? 0) & 0xe0) === 0xc0) return true;
-  return false;
 }
 
 /** @param at behind the tag: where what it stands for begins. */
