@@ -281,6 +281,13 @@ describe('cborCodec and tags', () => {
     expect(() => codec.encode(-largest - 2n)).toThrow('a bigint of more than 1024 bytes');
   });
 
+  it.each([
+    ['an error with a name that every object knows', Object.assign(new Error('x'), { name: 'toString' })],
+    ['an error with a name that is no text', Object.assign(new Error('x'), { name: 5 as unknown as string })],
+  ])('refuses when it is written what could not be read back: %s', (_what, value) => {
+    expect(() => codec.encode({ value })).toThrow(WalRecordError);
+  });
+
   it('keeps errors and patterns', () => {
     const back = codec.decode(codec.encode([new TypeError('no'), /a+/gi])) as [Error, RegExp];
     expect([back[0].message, back[1]]).toEqual(['no', /a+/gi]);

@@ -6,6 +6,7 @@ import {
   WalRecordError,
   WalTruncatedError,
   readWal,
+  recoverWal,
   type ReadOptions,
 } from 'rxwal';
 import {
@@ -35,6 +36,7 @@ import {
   segmentFile,
   truncations,
   withFileBytes,
+  type FrameSpec,
   type Outcome,
 } from './support/logs';
 import type { Files, ReferenceRecord } from './support/reference';
@@ -53,6 +55,23 @@ function readOf(files: Files, options: ReadOptions = {}): Outcome<ReferenceRecor
 function count(operations: readonly StoreOperation[], kind: string): number {
   return operations.filter((operation) => operation.kind === kind).length;
 }
+
+describe('readWal where an old block stands for the last header', () => {
+  const records: FrameSpec[] = Array.from({ length: 10 }, (_, at) => ['record', at + 1]);
+  const stale = segmentBytes(5, []);
+
+  it.each([undefined, 2, 6, 9])('reads on to the end of the segment before, after %s', (after) => {
+    const { values, error } = readOf(filesOf(segmentBytes(1, records), stale), { after });
+    expect(error).toBeUndefined();
+    expect(values.map(({ lsn }) => lsn)).toEqual(records.map(([, lsn]) => lsn).filter((lsn) => lsn > (after ?? 0)));
+  });
+
+  it('refuses one with something behind it, as opening does', () => {
+    const files = filesOf(segmentBytes(1, records), join(stale, [1, 2, 3]));
+    expect(readOf(files).error).toBeInstanceOf(WalCorruptError);
+    expect(collect(recoverWal(memoryStore({ files }), RAW)).error).toBeInstanceOf(WalCorruptError);
+  });
+});
 
 describe('read', () => {
   let files: Files;

@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, Observable, defer, of, throwError } from 'rxjs';
+import { EMPTY, NEVER, Observable, defer, of, take, throwError } from 'rxjs';
 import { virtualTime } from 'rxwal/testing';
 import { whileMore } from '../src/whileMore';
 import { collect } from './support/logs';
@@ -44,6 +44,22 @@ describe('whileMore', () => {
     expect(collect(of(1).pipe(whileMore(more))).error).toEqual(new Error('no'));
     const bad = new Error('bad');
     expect(collect(throwError(() => bad).pipe(whileMore(more))).error).toBe(bad);
+  });
+
+  it('stops a source that takes no time when nobody wants more', () => {
+    let asked = 0;
+    const source = new Observable<number>((subscriber) => {
+      for (; !subscriber.closed && asked < 100; asked += 1) subscriber.next(asked);
+    });
+    expect(
+      collect(
+        source.pipe(
+          whileMore(() => true),
+          take(2),
+        ),
+      ).values,
+    ).toEqual([0, 1]);
+    expect(asked).toBeLessThan(3);
   });
 
   it('stops in the middle of what takes no time', () => {

@@ -1,5 +1,5 @@
 import { Encoder, type Options } from 'cbor-x';
-import { MAX_BIGINT_BYTES, refusedTag, type TagFamily } from './cborTags';
+import { refusedTag, type TagFamily } from './cborTags';
 import { WalRecordError } from './errors';
 import type { Codec } from './types';
 
@@ -79,8 +79,8 @@ class CborCodec<T> implements Codec<T> {
       if (bytes.includes(PROTO_TEXT) && hasProtoKey(value)) {
         throw new WalRecordError('A key "__proto__" cannot be kept: cbor-x would read it back under another name');
       }
-      // Of all that can be encoded only a large bigint cannot be read back.
-      const refused = bytes.length > MAX_BIGINT_BYTES ? refusedTag(bytes, this.families) : undefined;
+      // A large bigint, an error with a strange name, an extension with a tag of cbor-x's own: none could be read back.
+      const refused = refusedTag(bytes, this.families);
       if (refused !== undefined) throw new WalRecordError(`The value cannot be encoded: ${refused}`);
       return bytes;
     } catch (cause) {

@@ -10,7 +10,7 @@ export type TagFamily = 'structuredClone' | 'useRecords' | 'bundleStrings' | 'pa
 const TAG = { positiveBigint: 2, negativeBigint: 3, object: 27 } as const;
 
 /** Longer ones take cbor-x time by the square of their length. */
-export const MAX_BIGINT_BYTES = 1024;
+const MAX_BIGINT_BYTES = 1024;
 
 const MAJOR = { bytes: 2, text: 3, array: 4, tag: 6 } as const;
 /** Additional information of a head whose item ends with a break. */

@@ -108,12 +108,14 @@ export function provenLsn(store: SegmentStore, maxRecordBytes?: number): Observa
       if (!last || !logId) return of(checkpoint?.lsn ?? 0);
       let proven = Math.max(last.firstLsn - 1, checkpoint?.lsn ?? 0);
       const place: FramesPlace = { logId, offset: HEADER_BYTES, after: last.firstLsn - 1, maxRecordBytes: limit };
-      const marks = withFile(store, segmentName(last.sequence), (file) => framesFrom(file, place)).pipe(
+      const name = segmentName(last.sequence);
+      const marks = withFile(store, name, (file) => framesFrom(file, place)).pipe(
         tap(({ kind, lsn }) => {
           if (kind === 'mark') proven = Math.max(proven, lsn);
         }),
         ignoreElements(),
         catchError((error: unknown) => (error instanceof WalCorruptError ? EMPTY : throwError(() => error))),
+        asIoError('Reading', name),
       );
       return concat(
         marks,
@@ -210,19 +212,29 @@ class Follower {
         }
         const next = rest[index + 1];
         const read = next
-          ? this.#readWhole(segment, this.#place, next)
+          ? this.#readWhole(segment, this.#place, next, index === rest.length - 2)
           : this.#readLast(segment, this.#place, checkpoint);
         return concat(read.pipe(asIoError('Reading', segmentName(segment.sequence))), next ? EMPTY : this.#isTheLog());
       }),
     );
   }
 
-  /** A segment with a successor: all of it is durable. */
-  #readWhole(segment: SegmentInfo, place: Place, next: SegmentInfo): Observable<StoredFrame> {
+  /**
+   * A segment with a successor: all of it is durable.
+   *
+   * @param isLast whether that successor is the last one.
+   */
+  #readWhole(segment: SegmentInfo, place: Place, next: SegmentInfo, isLast: boolean): Observable<StoredFrame> {
     const name = segmentName(segment.sequence);
     const whole = defer(() => {
       const { lsn, offset } = this.#place ?? place;
       if (lsn === next.firstLsn - 1) return EMPTY;
+      // An old block of the disk stands for the header of the last segment, until a recovery makes it again.
+      if (lsn > next.firstLsn - 1 && isLast) {
+        this.#survey = undefined;
+        this.#place = { sequence: next.sequence, offset: HEADER_BYTES, lsn };
+        return EMPTY;
+      }
       const reason = `the segment ends with LSN ${lsn}, and LSN ${next.firstLsn - 1} was durable`;
       return throwError(() => new WalCorruptError({ file: name, offset, lsn: lsn + 1, reason }));
     });
@@ -277,6 +289,7 @@ class Follower {
             const { maxRecordBytes } = this;
             const logId = this.#logId;
             if (!isDamage(error) || error.offset === 0 || !logId) return throwError(() => error);
+            this.#endLsn = lastLsn;
             return judgeTail(file, error, { logId, maxRecordBytes }).pipe(ignoreElements());
           }),
         );
@@ -291,7 +304,7 @@ class Follower {
     );
   }
 
-  /** The frames behind `place`; none where the segment has no header yet. */
+  /** The frames behind `place`. */
   #frames(file: SegmentFile, { offset, lsn }: Place): Observable<StoredFrame> {
     return file.read(0, HEADER_BYTES).pipe(
       concatMap((bytes) => {

@@ -333,7 +333,10 @@ export class LiveWal<T> implements Wal<T> {
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
     // A batch of barriers alone has made no room.
-    if (this.#full && !this.#inFlight && this.#lastLsn > this.#ackedLsn) this.#makeRoom();
+    if (this.#full && !this.#inFlight) {
+      if (this.#lastLsn > this.#ackedLsn) this.#makeRoom();
+      else this.#full = false;
+    }
     this.#queue.release(this.#ackedLsn);
   }
 

@@ -40,7 +40,9 @@ export interface ReadWalOptions<T> extends ReadOptions {
    * @default 'strict'
    */
   readonly recovery?: 'strict' | 'salvage' | undefined;
-  /** Is told of each gap, between the entries that it lies between. With `recovery: 'salvage'` only. */
+  /**
+   * Is told of each gap, between the entries that it lies between; of those before `after` too. With `recovery: 'salvage'` only.
+   */
   readonly onGap?: ((gap: Gap) => void) | undefined;
 }
 
@@ -131,14 +133,14 @@ function salvaged<T>(
 ): Observable<Entry<T>> {
   return salvage(store, maxRecordBytes).pipe(
     concatMap((remains) => remains.all()),
-    takeWhile((found) => 'gap' in found || found.frame.lsn <= until),
+    takeWhile((found) => 'gap' in found || found.frame.lsn < until, true),
     concatMap((found) => {
       if ('gap' in found) {
         onGap(found.gap);
         return EMPTY;
       }
       const { frame, file } = found;
-      if (frame.lsn <= after) return EMPTY;
+      if (frame.lsn <= after || frame.lsn > until) return EMPTY;
       return of(frame).pipe(
         deserialize(codec),
         catchError((error: unknown) => {
@@ -181,55 +183,70 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
   if (after + 1 < oldest.firstLsn) return throwError(() => new WalTruncatedError(after + 1, oldest.firstLsn));
   const first = segments.findLastIndex(({ firstLsn }) => firstLsn <= after + 1);
   const wanted = segments.slice(first).filter(({ firstLsn }) => firstLsn <= until);
+  const last = segments.length - 1;
 
   let logEndsAt = Infinity;
   /** The last segment begins before the end of the one before it: its header is an old block's, and it must be empty. */
   let staleHeader = false;
-  const frames$ = from(wanted).pipe(
-    concatMap((segment, index) => {
-      const next = segments[first + index + 1];
-      const name = segmentName(segment.sequence);
-      let lastLsn = segment.firstLsn - 1;
-      return withFile(store, name, (file) =>
-        file.size().pipe(
-          concatMap((size) => {
-            const frames = segmentFrames(file, { logId, after: lastLsn, maxRecordBytes, size }).pipe(
-              filter(({ kind }) => kind === 'record'),
-              tap(({ lsn }) => {
-                lastLsn = lsn;
-              }),
-              takeWhile(({ lsn }) => lsn < until, true),
-              catchError((error: unknown) => {
-                if (next || end !== 'torn' || !(error instanceof WalCorruptError)) return throwError(() => error);
-                return judgeTail(file, error, { logId, maxRecordBytes }).pipe(ignoreElements());
-              }),
-            );
-            const whole = defer(() => {
-              const endsAt = Math.min(until, next ? next.firstLsn - 1 : Math.max(lastLsn, durableLsn));
-              if (staleHeader) {
-                if (lastLsn < segment.firstLsn) return EMPTY;
-                const reason = `it begins at LSN ${segment.firstLsn}, and the segment before it ends with LSN ${logEndsAt}`;
-                throw new WalCorruptError({ file: name, offset: 0, lsn: segment.firstLsn, reason });
-              }
-              if (!next) logEndsAt = lastLsn;
-              if (next === segments.at(-1) && end === 'torn' && lastLsn > endsAt) {
-                staleHeader = true;
-                logEndsAt = lastLsn;
-                return EMPTY;
-              }
-              if (lastLsn === endsAt) return EMPTY;
-              const reason = `the segment ends with LSN ${lastLsn}, and LSN ${endsAt} was durable`;
-              throw new WalCorruptError({ file: name, offset: size, lsn: lastLsn + 1, reason });
-            });
-            return concat(frames, whole);
-          }),
-        ),
-      ).pipe(asIoError('Reading', name));
-    }),
-    filter(({ lsn }) => lsn > after),
-  );
+
+  const read = (index: number): Observable<StoredFrame> => {
+    const segment = segments[index];
+    if (!segment) return EMPTY;
+    const next = segments[index + 1];
+    const name = segmentName(segment.sequence);
+    let lastLsn = segment.firstLsn - 1;
+    let isEmpty = true;
+    return withFile(store, name, (file) =>
+      file.size().pipe(
+        concatMap((size) => {
+          const frames = segmentFrames(file, { logId, after: lastLsn, maxRecordBytes, size }).pipe(
+            tap({
+              next: ({ kind, lsn }) => {
+                isEmpty = false;
+                if (kind === 'record') lastLsn = lsn;
+              },
+            }),
+            filter(({ kind }) => kind === 'record'),
+            takeWhile(({ lsn }) => lsn < until, true),
+            catchError((error: unknown) => {
+              if (next || end !== 'torn' || !(error instanceof WalCorruptError)) return throwError(() => error);
+              return judgeTail(file, error, { logId, maxRecordBytes }).pipe(
+                tap((tornBytes) => {
+                  if (tornBytes > 0) isEmpty = false;
+                }),
+                ignoreElements(),
+              );
+            }),
+          );
+          const whole = defer(() => {
+            if (staleHeader) {
+              if (isEmpty) return EMPTY;
+              const reason = `it begins at LSN ${segment.firstLsn}, and the segment before it ends with LSN ${logEndsAt}`;
+              throw new WalCorruptError({ file: name, offset: 0, lsn: segment.firstLsn, reason });
+            }
+            const endsAt = Math.min(until, next ? next.firstLsn - 1 : Math.max(lastLsn, durableLsn));
+            if (index === last - 1 && end === 'torn' && lastLsn > endsAt) {
+              staleHeader = true;
+              logEndsAt = lastLsn;
+              return EMPTY;
+            }
+            if (!next) logEndsAt = lastLsn;
+            if (lastLsn === endsAt) return EMPTY;
+            const reason = `the segment ends with LSN ${lastLsn}, and LSN ${endsAt} was durable`;
+            throw new WalCorruptError({ file: name, offset: size, lsn: lastLsn + 1, reason });
+          });
+          return concat(frames, whole);
+        }),
+      ),
+    ).pipe(asIoError('Reading', name));
+  };
+
+  const frames$ = from(wanted.keys()).pipe(concatMap((index) => read(first + index)));
+  // Nothing in the last segment says that it begins where its header says.
+  const isStale = (): boolean => end === 'torn' && first === last && logEndsAt < (segments[last]?.firstLsn ?? 0);
+  const before = defer(() => (isStale() ? read(last - 1) : EMPTY));
   const isTheLog = defer(() => (after > logEndsAt ? throwError(() => pastTheEnd(after, logEndsAt)) : EMPTY));
-  return concat(frames$, isTheLog);
+  return concat(concat(frames$, before).pipe(filter(({ lsn }) => lsn > after && lsn <= until)), isTheLog);
 }
 
 /** A reader that has read more than this log ever held has read another one. */

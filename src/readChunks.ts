@@ -1,5 +1,5 @@
 import { concatMap, from as each, type Observable } from 'rxjs';
-import type { SegmentFile } from './store/segmentStore';
+import type { ReadOnlyFile } from './store/segmentStore';
 
 /** Bytes asked of the disk at a time. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -10,7 +10,7 @@ const CHUNK_BYTES = 1024 * 1024;
  * @param firstBytes size of the first chunk; each one after it is twice as large, up to a mebibyte. For who may want little.
  */
 export function readChunks(
-  file: SegmentFile,
+  file: ReadOnlyFile,
   from: number,
   to: number,
   firstBytes: number = CHUNK_BYTES,

@@ -18,7 +18,7 @@ import { handOnInTurn, inTurn } from './inTurn';
 import { unframe } from './operators/unframe';
 import { verify } from './operators/verify';
 import { readChunks } from './readChunks';
-import type { SegmentFile, SegmentStore } from './store/segmentStore';
+import type { ReadOnlyFile, SegmentFile, SegmentStore } from './store/segmentStore';
 import { usingFile } from './store/usingFile';
 
 import type { StoredFrame } from './types';
@@ -41,7 +41,7 @@ export interface SegmentFramesOptions {
  * The frames of one segment, each checked. Fails with `WalCorruptError` at the first that is not valid, and with `WalRecordError` at a
  * record above `maxRecordBytes`.
  */
-export function segmentFrames(file: SegmentFile, options: SegmentFramesOptions): Observable<StoredFrame> {
+export function segmentFrames(file: ReadOnlyFile, options: SegmentFramesOptions): Observable<StoredFrame> {
   const { name } = file;
   const { from: offset = HEADER_BYTES } = options;
   return readChunks(file, offset, options.size, options.firstBytes).pipe(
@@ -55,7 +55,7 @@ export function segmentFrames(file: SegmentFile, options: SegmentFramesOptions):
 
 /** A record that is whole and only larger than this opening allows is no damage. */
 function judge(
-  file: SegmentFile,
+  file: ReadOnlyFile,
   invalid: WalCorruptError,
   { logId, size, maxRecordBytes }: SegmentFramesOptions,
 ): Observable<never> {

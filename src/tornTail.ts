@@ -2,7 +2,7 @@ import { concatMap, map, reduce, type Observable } from 'rxjs';
 import { WalCorruptError } from './errors';
 import { FRAME_OVERHEAD_BYTES, crcStart, frameLsn, isSealed } from './format/frame';
 import { readChunks } from './readChunks';
-import type { SegmentFile } from './store/segmentStore';
+import type { ReadOnlyFile } from './store/segmentStore';
 import { wholeFrame, type FrameClaim } from './wholeFrame';
 
 export interface ExamineTailOptions {
@@ -26,7 +26,7 @@ const MARK_WORD = Buffer.of(0, 0, 0, 0x40);
  * @returns how many bytes the torn tail has, up to its last byte that is not zero. Fails with `WalCorruptError` for damage.
  */
 export function examineTail(
-  file: SegmentFile,
+  file: ReadOnlyFile,
   invalid: WalCorruptError,
   options: ExamineTailOptions,
 ): Observable<number> {

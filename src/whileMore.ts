@@ -1,4 +1,5 @@
 import { Observable, type MonoTypeOperatorFunction, type Subscription } from 'rxjs';
+import { whileWanted } from './whileWanted';
 
 /**
  * Subscribes again each time the source completes, for as long as there is more to do.
@@ -23,7 +24,7 @@ export function whileMore<T>(more: () => boolean): MonoTypeOperatorFunction<T> {
         while (again && !subscriber.closed) {
           again = false;
           current?.unsubscribe();
-          current = source.subscribe({
+          current = source.pipe(whileWanted(subscriber)).subscribe({
             next: (value) => {
               subscriber.next(value);
             },

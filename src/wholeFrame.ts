@@ -3,7 +3,7 @@ import { crc32 } from './format/crc';
 import { FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, claimedPayloadBytes, frameKind, frameLsn } from './format/frame';
 import { readUint32 } from './format/integers';
 import { readChunks } from './readChunks';
-import type { SegmentFile } from './store/segmentStore';
+import type { ReadOnlyFile } from './store/segmentStore';
 import type { FrameKind } from './types';
 
 /** What a frame says of itself. */
@@ -18,7 +18,7 @@ export interface FrameClaim {
  * above every limit, and is not to be trusted yet.
  */
 export function wholeFrame(
-  file: SegmentFile,
+  file: ReadOnlyFile,
   offset: number,
   size: number,
   crcFrom: number,

@@ -125,6 +125,43 @@ describe('repairWal', () => {
     expect(repair.gaps).toMatchObject([{ firstLsn: 1, lastLsn: 2 }]);
   });
 
+  it('of many records in one segment, on a disk that takes its time', async () => {
+    const source = join(dir, 'many');
+    const wal = await openWal<number>(source);
+    for (let lsn = 1; lsn <= 20_000; lsn += 1) wal.next(lsn);
+    await wal.close();
+    const path = join(source, segmentFile(0));
+    const bytes = fs.readFileSync(path);
+    bytes[Math.floor(bytes.length / 2)]! ^= 1;
+    fs.writeFileSync(path, bytes);
+    const target = join(dir, 'repaired');
+    const { records: kept, gaps } = await repairWal(source, target);
+    expect([kept, gaps.length]).toEqual([19_999, 1]);
+    const values = await lastValueFrom(readWal<number>(target).pipe(toArray()));
+    expect(new Set(values.map(({ value }) => value)).size).toBe(19_999);
+  });
+
+  it('with nothing behind `after` is an empty log that goes on behind it', async () => {
+    const target = memoryStore();
+    expect(await repairWal(memoryStore({ files: whole }), target, { after: 8 })).toMatchObject({
+      records: 0,
+      lastLsn: 8,
+    });
+    const { wal } = openFiles(target.durableSnapshot());
+    expect(wal.lastLsn).toBe(8);
+    await wal.close();
+  });
+
+  it('that cannot begin gives the lock back', async () => {
+    let full = true;
+    const target = memoryStore({
+      plan: ({ kind }) => (full && kind === 'create' ? throwError(() => fault('ENOSPC')) : undefined),
+    });
+    await expect(repairWal(memoryStore({ files: whole }), target)).rejects.toMatchObject({ cause: { code: 'ENOSPC' } });
+    full = false;
+    await expect(repairWal(memoryStore({ files: whole }), target)).resolves.toMatchObject({ records: 6 });
+  });
+
   it('tells how far it has come, to the end', async () => {
     const progress: RepairProgress[] = [];
     await repairWal(memoryStore({ files: whole }), memoryStore(), { onProgress: (each) => progress.push(each) });
@@ -141,7 +178,7 @@ describe('repairWal', () => {
     const refusal = { code: 'WAL_IO', cause: { code: 'EEXIST' } };
     await expect(repairWal(source, target)).rejects.toMatchObject(refusal);
     await expect(repairWal(source, source)).rejects.toThrow(TypeError);
-    await expect(repairWal(source, join(source, 'repaired'))).rejects.toThrow('target must lie outside');
+    await expect(repairWal(source, join(source, '..repaired'))).rejects.toThrow('target must lie outside');
     await expect(repairWal(memoryStore(), memoryStore({ files: damaged }))).rejects.toMatchObject(refusal);
     fs.mkdirSync(join(dir, 'other.partial'));
     fs.writeFileSync(join(dir, 'other.partial', segmentFile(0)), '');

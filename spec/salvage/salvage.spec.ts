@@ -1,7 +1,7 @@
-import { throwError } from 'rxjs';
+import { take, throwError } from 'rxjs';
 import { readWal, type Gap } from 'rxwal';
 import { fault, memoryStore, type MemoryStoreOptions } from 'rxwal/testing';
-import { frameBytes, headerBytes, join } from '../support/bytes';
+import { frameBytes, headerBytes, join, le } from '../support/bytes';
 import {
   LOG_ID,
   OTHER_LOG_ID,
@@ -225,6 +225,38 @@ describe('salvage', () => {
     });
   });
 
+  it.each(['copied', 'moved'])('loses nothing behind the oldest segment where that is %s to a later number', (how) => {
+    const checkpointed = new Map(crashed);
+    checkpointed.set(segmentFile(9), checkpointed.get(segmentFile(0))!);
+    if (how === 'moved') checkpointed.delete(segmentFile(0));
+    expect(salvaged(checkpointed).records).toEqual(TRUTH);
+  });
+
+  it('does not take repeated bytes for proof of an id', () => {
+    const two = Buffer.alloc(16);
+    two.writeDoubleLE(2);
+    const frames: FrameSpec[] = [1, 2, 3].map((lsn) => [
+      'record',
+      lsn,
+      Buffer.concat(Array.from({ length: 20 }, () => two)),
+    ]);
+    const bytes = segmentBytes(1, frames);
+    bytes.fill(0, 0, 64);
+    expect(salvaged(filesOf(bytes)).records.map(({ lsn }) => lsn)).toEqual([2, 3]);
+  });
+
+  it('reads no more than it needs where somebody wants little', () => {
+    const files = filesOf(
+      segmentBytes(
+        1,
+        Array.from({ length: 50_000 }, (_, at): FrameSpec => ['record', at + 1, 'x'.repeat(60)]),
+      ),
+    );
+    const store = memoryStore({ files });
+    collect(readWal(store, { ...READ, recovery: 'salvage' }).pipe(take(1)));
+    expect(store.operations.filter(({ kind }) => kind === 'read').length).toBeLessThan(5);
+  });
+
   it('finds segments in the order of their records, whatever they are called', () => {
     const swapped = new Map(crashed);
     swapped.set(segmentFile(1), crashed.get(segmentFile(2))!);
@@ -287,6 +319,20 @@ describe('salvage', () => {
     const head = [0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0];
     const bytes = join(segmentBytes(1, [['record', 1]]), ...Array.from({ length: 20_000 }, () => head));
     expect(salvaged(filesOf(bytes))).toMatchObject({ records: [{ lsn: 1 }], gaps: [{ offset: 48, torn: true }] });
+  });
+
+  it('reads a bounded number of bytes where each mark is followed by the head of a frame as long as the rest', () => {
+    const unit = (at: number): Uint8Array =>
+      join(frameBytes('mark', 1, '', LOG_ID), le(200_000 - 32 * at, 4), le(2, 8), le(0, 4));
+    const bytes = join(segmentBytes(1, [['record', 1]]), ...Array.from({ length: 6000 }, (_, at) => unit(at)));
+    const store = memoryStore({ files: filesOf(bytes) });
+    const { values, done } = collect(readWal(store, { ...READ, recovery: 'salvage' }));
+    expect([values.length, done]).toEqual([1, true]);
+    const read = store.operations.reduce(
+      (sum, operation) => sum + (operation.kind === 'read' ? operation.bytes! : 0),
+      0,
+    );
+    expect(read).toBeLessThan(80 * bytes.length + 2 ** 25);
   });
 
   it('comes to an end where there is a gap behind every record', () => {

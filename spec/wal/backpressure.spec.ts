@@ -209,6 +209,17 @@ describe('a full log', () => {
     });
   });
 
+  it('is forgotten once everything is durable: a later record waits for its commit again', () => {
+    virtualTime(({ flush }) => {
+      const { wal } = memoryWal<string>({ plan: timed(), isCommit: (value) => value === 'c', maxPendingRecords: 2 });
+      outcomesOf(wal, ['c', 'c', 'refused']);
+      flush();
+      outcomesOf(wal, ['c', 'y']);
+      flush();
+      expect([wal.durableLsn, wal.lastLsn]).toEqual([3, 4]);
+    });
+  });
+
   it('of records that wait for a commit record makes room by itself, also when it was met while a barrier was on its way', () => {
     virtualTime(({ flush }) => {
       const { wal } = memoryWal<string>({ plan: timed(), isCommit: () => false, maxPendingRecords: 2 });

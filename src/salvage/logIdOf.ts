@@ -12,7 +12,7 @@ import {
 import { HEADER_BYTES, LOG_ID_BYTES } from '../format/header';
 import { readUint32, writeUint32 } from '../format/integers';
 import { readChunks } from '../readChunks';
-import type { SegmentFile } from '../store/segmentStore';
+import type { ReadOnlyFile } from '../store/segmentStore';
 import { wholeFrame } from '../wholeFrame';
 
 const LOG_ID_OFFSET = 16;
@@ -26,9 +26,9 @@ const CRC_BYTES = 4;
  * behind the other and started from the same value prove it to one in four billion. What comes out then is the log's id or another one
  * that no checksum can tell from it.
  *
- * Emits nothing where neither tells.
+ * Emits nothing where neither tells: a log without its headers, of one record or of records that take more than half a mebibyte.
  */
-export function logIdOf(file: SegmentFile, size: number): Observable<Uint8Array> {
+export function logIdOf(file: ReadOnlyFile, size: number): Observable<Uint8Array> {
   return file.read(0, HEADER_BYTES).pipe(
     concatMap((header) => {
       const claimed = header.slice(LOG_ID_OFFSET, LOG_ID_OFFSET + LOG_ID_BYTES);
@@ -47,7 +47,7 @@ function idWithCrc(crc: number): Uint8Array {
   return id;
 }
 
-function workedOut(file: SegmentFile, size: number): Observable<number> {
+function workedOut(file: ReadOnlyFile, size: number): Observable<number> {
   /** Bytes that may still be checksummed. */
   const budget = { bytes: 16 * size };
   return readChunks(file, 0, size).pipe(
@@ -65,6 +65,8 @@ function startIn(buffer: Uint8Array, budget: { bytes: number }): number | undefi
     const nextEnd = frameEnd(buffer, end);
     if (nextEnd === undefined || !follows(buffer, at, end) || budget.bytes < nextEnd - at) continue;
     budget.bytes -= nextEnd - at;
+    // Two of the same start from the same value whatever they are.
+    if (Buffer.compare(buffer.subarray(at, end), buffer.subarray(end, nextEnd)) === 0) continue;
     const start = startOfFrame(buffer, at, end);
     if (start === startOfFrame(buffer, end, nextEnd)) return start;
   }

@@ -9,7 +9,7 @@ import {
   isSealed,
 } from '../format/frame';
 import { readChunks } from '../readChunks';
-import type { SegmentFile } from '../store/segmentStore';
+import type { ReadOnlyFile } from '../store/segmentStore';
 import type { FrameKind } from '../types';
 import { wholeFrame } from '../wholeFrame';
 
@@ -25,7 +25,7 @@ export interface NextFrameOptions {
 }
 
 /** Bytes to read at first: the next frame is not far, as a rule. */
-export const FIRST_BYTES = 4096;
+export const FIRST_BYTES = 512;
 
 /** A frame that is whole by its own checksum. */
 export interface FoundFrame {
@@ -38,7 +38,7 @@ export interface FoundFrame {
 /** What the search has seen. */
 export interface Search {
   readonly found: FoundFrame | undefined;
-  /** Offset behind the last byte looked at that is not zero. */
+  /** Where nothing was found: offset behind the last byte that is not zero. */
   readonly end: number;
 }
 
@@ -46,7 +46,7 @@ export interface Search {
  * The first whole frame at or behind `offset`, wherever it begins. Lengths cannot be trusted there, so every byte is looked at: what
  * could be the head of a frame, by its kind, length and LSN, is held against its checksum.
  */
-export function nextFrame(file: SegmentFile, offset: number, options: NextFrameOptions): Observable<Search> {
+export function nextFrame(file: ReadOnlyFile, offset: number, options: NextFrameOptions): Observable<Search> {
   const { size, crcFrom } = options;
   let end = offset;
   let overlap: Uint8Array = new Uint8Array(0);

@@ -1,4 +1,4 @@
-import { catchError, concatMap, map, range, reduce, throwError, of, type Observable } from 'rxjs';
+import { catchError, concatMap, map, of, range, reduce, throwError, type Observable } from 'rxjs';
 import type { SegmentFile } from '../store/segmentStore';
 
 /** Bytes that a disk loses at a time. */
@@ -15,24 +15,42 @@ export function isBadPlace(error: unknown): boolean {
   return BAD_PLACE.has((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 }
 
-/** The file, with bytes that are no frame in the blocks that the disk cannot read. */
-export function readable(file: SegmentFile): SegmentFile {
-  const read = (position: number, length: number): Observable<Uint8Array> =>
-    file.read(position, length).pipe(
+/** A file that gives bytes which are no frame for the blocks that the disk cannot read. */
+export class ReadableFile {
+  readonly name: string;
+  /** Some block could not be read. */
+  hasBadPlace = false;
+  /** Bytes that were asked for. */
+  bytesRead = 0;
+
+  constructor(private readonly file: SegmentFile) {
+    this.name = file.name;
+  }
+
+  size(): Observable<number> {
+    return this.file.size();
+  }
+
+  read(position: number, length: number): Observable<Uint8Array> {
+    this.bytesRead += length;
+    return this.file.read(position, length).pipe(
       catchError((error: unknown) => {
         if (!isBadPlace(error)) return throwError(() => error);
-        return length <= BLOCK_BYTES ? of(new Uint8Array(length).fill(UNREADABLE)) : byBlocks(position, length);
+        this.hasBadPlace = true;
+        if (blockOf(position) === blockOf(position + length - 1)) return of(new Uint8Array(length).fill(UNREADABLE));
+        return this.#byBlocks(position, length);
       }),
     );
-  const byBlocks = (position: number, length: number): Observable<Uint8Array> => {
+  }
+
+  #byBlocks(position: number, length: number): Observable<Uint8Array> {
     const end = position + length;
-    const first = Math.floor(position / BLOCK_BYTES);
-    const blocks = Math.ceil(end / BLOCK_BYTES) - first;
+    const first = blockOf(position);
     const into = new Uint8Array(length);
-    return range(first, blocks).pipe(
+    return range(first, blockOf(end - 1) - first + 1).pipe(
       concatMap((block) => {
         const from = Math.max(position, block * BLOCK_BYTES);
-        return read(from, Math.min(end, (block + 1) * BLOCK_BYTES) - from).pipe(
+        return this.read(from, Math.min(end, (block + 1) * BLOCK_BYTES) - from).pipe(
           map((bytes) => {
             into.set(bytes, from - position);
             return from - position + bytes.length;
@@ -42,6 +60,9 @@ export function readable(file: SegmentFile): SegmentFile {
       reduce((most, filled) => Math.max(most, filled), 0),
       map((filled) => into.subarray(0, filled)),
     );
-  };
-  return { ...file, name: file.name, size: () => file.size(), read, close: () => file.close() };
+  }
+}
+
+function blockOf(offset: number): number {
+  return Math.floor(offset / BLOCK_BYTES);
 }

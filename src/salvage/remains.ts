@@ -19,7 +19,7 @@ import { segmentName, segmentSequences, type SegmentStore } from '../store/segme
 import type { Checkpoint } from '../types';
 import type { Gap } from './gap';
 import { logIdOf } from './logIdOf';
-import { isBadPlace, readable } from './readable';
+import { ReadableFile, isBadPlace } from './readable';
 
 /** One segment as the directory has it. */
 export interface Remnant {
@@ -79,7 +79,7 @@ export function lookAround(store: SegmentStore): Observable<Remains> {
 function readSegment(store: SegmentStore, sequence: number): Observable<Found> {
   const name = segmentName(sequence);
   return withFile(store, name, (bare) => {
-    const file = readable(bare);
+    const file = new ReadableFile(bare);
     return forkJoin([file.size(), file.read(0, HEADER_BYTES)]);
   }).pipe(
     map(([size, bytes]): Found => {
@@ -107,7 +107,7 @@ function readCheckpoint(store: SegmentStore): Observable<FoundCheckpoint | Gap> 
     reason,
     torn: false,
   });
-  return withFile(store, CHECKPOINT_FILE, (file) => readable(file).read(0, MAX_CHECKPOINT_FILE_BYTES)).pipe(
+  return withFile(store, CHECKPOINT_FILE, (file) => new ReadableFile(file).read(0, MAX_CHECKPOINT_FILE_BYTES)).pipe(
     map((bytes) => {
       const checkpoint = attempt(() => decodeCheckpointFile(bytes));
       return checkpoint instanceof WalError ? { ...lost(reasonOf(checkpoint)), bytes: bytes.length } : checkpoint;
@@ -134,8 +134,8 @@ function reasonOf(error: WalError): string {
 
 /** Whether a file is none of the log's, or one that the disk has lost. */
 function isLost(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return isBadPlace(error) || ['ELOOP', 'EISDIR', 'EINVAL', 'ENOENT'].includes(code ?? '');
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
+  return isBadPlace(error) || ['ELOOP', 'EISDIR', 'EINVAL', 'ENOENT', 'ENXIO'].includes(code);
 }
 
 /** The log id of most headers; where there is none, what the segments themselves tell. */
@@ -156,7 +156,7 @@ function findLogId(
   if (most) return of(new Uint8Array(Buffer.from(most[0], 'hex')));
   return from(found.filter(({ lost }) => !lost)).pipe(
     concatMap(({ sequence, size }) =>
-      withFile(store, segmentName(sequence), (file) => logIdOf(readable(file), size)).pipe(
+      withFile(store, segmentName(sequence), (file) => logIdOf(new ReadableFile(file), size)).pipe(
         asIoError('Reading', segmentName(sequence)),
       ),
     ),
@@ -187,7 +187,7 @@ function putInOrder(
     // What stands before such a hole was on its way out when a crash came.
     const { firstLsn } = remnant;
     if (checkpoint && remnant.sequence !== expected && firstLsn !== undefined && firstLsn <= checkpoint.lsn + 1) {
-      segments = [];
+      segments = segments.filter((before) => (before.firstLsn ?? 0) > firstLsn);
     }
     segments.push(remnant);
     expected = remnant.sequence + 1;

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { isAbsolute, relative, resolve } from 'node:path';
-import { concat, concatMap, defer, from, ignoreElements, lastValueFrom, merge, of, type Observable } from 'rxjs';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { EMPTY, concat, concatMap, defer, from, ignoreElements, lastValueFrom, merge, type Observable } from 'rxjs';
+import { afterFailure } from '../afterFailure';
 import { WalIoError } from '../errors';
 import { framePayload } from '../format/frame';
 import { LOG_ID_BYTES } from '../format/header';
+import { handOnInTurn, inTurn } from '../inTurn';
 import { asIoError } from '../ioError';
 import { recoverWal } from '../openWal';
 import { checkCallback, checkMaxRecordBytes, checkReadOptions } from '../options';
@@ -72,7 +74,7 @@ export interface Repair {
  * It is written beside `target`, into `<target>.partial`, and renamed when all of it is durable: a repair that was interrupted is not
  * taken for a log.
  *
- * Rejects with `WalIoError` for a directory that cannot be read or made, or a target that is not empty; `WalPoisonedError` for a target
+ * Rejects with `WalIoError` for a directory that cannot be read or made, or a target that is not empty; `WalPoisonedError` (or `WalIoError`) for a target
  * that cannot be written (what is there of `<target>.partial` is then to be removed by hand); TypeError or RangeError for a bad
  * option. Memory: one segment.
  *
@@ -106,7 +108,7 @@ export async function repairWal(
 /** A new directory within the damaged log's would change that. */
 function refuseInside(dir: string, target: string): void {
   const path = relative(dir, resolve(target));
-  if (path.startsWith('..') || isAbsolute(path)) return;
+  if (path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path)) return;
   throw new TypeError(`target must lie outside of ${dir}, which is left as it is`);
 }
 
@@ -159,7 +161,7 @@ class Repairing {
         this.options.onProgress?.({ bytes, totalBytes, records: this.#records });
       }
       this.#tell(damaged.end());
-      if (!this.#wal) await this.#begin((damaged.checkpoint?.lsn ?? 0) + 1);
+      if (!this.#wal) await this.#begin(Math.max(this.options.after ?? 0, damaged.checkpoint?.lsn ?? 0) + 1);
     } finally {
       await this.#wal?.close();
     }
@@ -185,25 +187,25 @@ class Repairing {
     const { after = 0 } = this.options;
     let begun = false;
     let buffer: Uint8Array | undefined;
-    const copied = salvaged$.pipe(
-      concatMap((salvaged) => {
-        if ('gap' in salvaged) {
-          this.#tell([salvaged]);
-          return of(undefined);
-        }
-        const { frame } = salvaged;
-        if (frame.lsn <= after) return of(undefined);
-        if (buffer !== frame.buffer) onOffset(frame.offset);
-        buffer = frame.buffer;
-        const ready = begun ? of(undefined) : defer(() => from(this.#beginSegment(frame.lsn)));
-        begun = true;
-        return concat(
-          ready.pipe(ignoreElements()),
-          defer(() => this.#write(frame)),
-        );
-      }),
-      ignoreElements(),
-    );
+    const place = (salvaged: Salvaged): Observable<never> => {
+      if ('gap' in salvaged) {
+        this.#tell([salvaged]);
+        return EMPTY;
+      }
+      const { frame } = salvaged;
+      if (frame.lsn <= after) return EMPTY;
+      if (buffer !== frame.buffer) onOffset(frame.offset);
+      buffer = frame.buffer;
+      if (begun) return this.#write(frame);
+      begun = true;
+      return concat(
+        defer(() => from(this.#beginSegment(frame.lsn))).pipe(ignoreElements()),
+        defer(() => this.#write(frame)),
+      );
+    };
+    // What gathers while the segment is begun would be placed by recursion.
+    const turn = inTurn();
+    const copied = salvaged$.pipe(concatMap((salvaged) => place(salvaged).pipe(handOnInTurn(turn))));
     await lastValueFrom(copied, { defaultValue: undefined });
     // What has been handed on is written before more is read.
     await this.#wal?.flush();
@@ -231,10 +233,10 @@ class Repairing {
     );
     // The first segment is missing, and nobody will miss it.
     const checkpoint = { epoch: 0, ...this.#checkpoint, lsn: firstLsn - 1 };
-    await lastValueFrom(
-      concat(first, firstLsn > 1 ? saveCheckpoint(this.target, checkpoint, this.#logId) : of(undefined), unlock()),
-      { defaultValue: undefined },
-    );
+    const saved = firstLsn > 1 ? saveCheckpoint(this.target, checkpoint, this.#logId) : EMPTY;
+    await lastValueFrom(concat(concat(first, saved).pipe(afterFailure(unlock)), defer(unlock)), {
+      defaultValue: undefined,
+    });
     this.#wal = await lastValueFrom(
       recoverWal(this.target, {
         codec: rawCodec(),
@@ -259,7 +261,7 @@ class Repairing {
     if (lsn !== this.#wasLsn + 1 || this.#runs.length === 0) this.#runs.push({ lsn: this.#lastLsn, was: lsn });
     this.#wasLsn = lsn;
     this.#wal?.next(framePayload(buffer, start, end));
-    return from([]);
+    return EMPTY;
   }
 
   #tell(salvaged: readonly Salvaged[]): void {

@@ -5,7 +5,7 @@ import { withFile } from '../segmentFrames';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
 import type { Checkpoint } from '../types';
 import type { Gap } from './gap';
-import { readable } from './readable';
+import { ReadableFile } from './readable';
 import { lookAround, type Remains, type Remnant } from './remains';
 import { SegmentScan, type Salvaged } from './segmentScan';
 
@@ -125,7 +125,7 @@ export class Salvage {
     const behind = this.segments.slice(index + 1);
     const own = firstLsn ?? this.#lastLsn ?? 0;
     return withFile(this.store, name, (file) => {
-      const scan = new SegmentScan(readable(file), {
+      const scan = new SegmentScan(new ReadableFile(file), {
         logId: this.remains.logId,
         maxRecordBytes: this.maxRecordBytes,
         size,

@@ -4,12 +4,12 @@ import { decodeCheckpoint } from '../format/checkpoint';
 import { crcStart, framePayload } from '../format/frame';
 import { HEADER_BYTES, MAX_FIRST_LSN } from '../format/header';
 import { segmentFrames } from '../segmentFrames';
-import type { SegmentFile } from '../store/segmentStore';
 import { examineTail } from '../tornTail';
 import type { Checkpoint, FrameKind, StoredFrame } from '../types';
 import { whileMore } from '../whileMore';
 import type { Gap } from './gap';
 import { FIRST_BYTES, nextFrame } from './nextFrame';
+import type { ReadableFile } from './readable';
 
 /** What salvage comes upon: a record, or a place where something cannot be proven. In the order of the log. */
 export type Salvaged =
@@ -44,7 +44,7 @@ export interface SegmentScanOptions {
 /** Records that can be lost at one place: as many as fit into a gigabyte. A frame that claims more is none of ours. */
 const MOST_LOST = 2 ** 26;
 
-/** Bytes that a search may checksum, in all, for each byte of the file: bytes made to look like frames would take for ever otherwise. */
+/** Bytes that may be read, and checksummed in searches, for each byte of the file: bytes made to look like frames would take for ever otherwise. */
 const SEARCH_FACTOR = 64;
 const SEARCH_BYTES = 16 * 1024 * 1024;
 
@@ -83,10 +83,13 @@ export class SegmentScan {
   /** The highest LSN that a mark behind the break says had been durable. */
   #provenLsn = 0;
   #done = false;
+  /** Bytes that may still be checksummed in searches. */
   readonly #budget: { bytes: number };
+  /** Bytes that may be read in all, so that what stands behind a break comes to an end. */
+  readonly #mostRead: number;
 
   constructor(
-    private readonly file: SegmentFile,
+    private readonly file: ReadableFile,
     private readonly options: SegmentScanOptions,
   ) {
     const { firstLsn, lastLsn, complaint, size } = options;
@@ -95,10 +98,14 @@ export class SegmentScan {
     this.#anchored = firstLsn !== undefined || lastLsn !== undefined;
     this.#break = complaint === undefined ? undefined : { offset: 0, reason: complaint };
     this.#budget = { bytes: SEARCH_FACTOR * size + SEARCH_BYTES };
+    this.#mostRead = file.bytesRead + this.#budget.bytes;
   }
 
   run(): Observable<Salvaged> {
-    return defer(() => (this.#searching ? this.#search() : this.#read())).pipe(whileMore(() => !this.#done));
+    return defer(() => {
+      if (this.#break && this.file.bytesRead > this.#mostRead) return this.#finish(this.options.size);
+      return this.#searching ? this.#search() : this.#read();
+    }).pipe(whileMore(() => !this.#done));
   }
 
   /** Frames, up to the first that is not valid. */
@@ -203,7 +210,9 @@ export class SegmentScan {
   /** Whether the break is what a crash may leave at the end of a log. */
   #isTorn(end: number): Observable<boolean> {
     const { isLast, checkpointLsn, logId, size } = this.options;
-    if (!this.#break || !isLast || this.lastLsn < checkpointLsn || this.#provenLsn > this.lastLsn) return of(false);
+    const isProven = this.lastLsn < checkpointLsn || this.#provenLsn > this.lastLsn;
+    // What cannot be read may have been anything.
+    if (!this.#break || !isLast || isProven || this.file.hasBadPlace) return of(false);
     const { invalid } = this.#break;
     // Half a header and nothing behind it: the trace of a crash while the segment was made.
     if (!invalid) return of(end <= HEADER_BYTES);
@@ -221,7 +230,7 @@ export class SegmentScan {
     // Where nothing says what the first record was, those below the checkpoint count as removed.
     const expected = this.#anchored ? this.lastLsn + 1 : this.options.checkpointLsn + 1;
     const firstLsn = lostLsn === undefined ? expected : Math.min(expected, lostLsn + 1);
-    const bytes = Math.max(0, end - offset);
+    const bytes = Math.max(0, Math.min(end, this.options.size) - offset);
     yield { gap: { file: this.file.name, offset, bytes, firstLsn, lastLsn: lostLsn, reason, torn } };
   }
 

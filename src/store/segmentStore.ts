@@ -68,6 +68,9 @@ export interface SegmentFile {
   close(): Observable<void>;
 }
 
+/** A file as readers need it. */
+export type ReadOnlyFile = Pick<SegmentFile, 'name' | 'size' | 'read'>;
+
 /** The file that carries the lock. */
 export const LOCK_FILE = 'LOCK';
 /** What the name of a file under construction ends with; one that is found was left by a crash. */
