@@ -1,10 +1,49 @@
 import { Encoder } from 'cbor-x';
 import { NEVER, asyncScheduler } from 'rxjs';
-import { cborCodec, openWal, readWal, recoverWal, type WalOptions } from 'rxwal';
-import { memoryStore, memoryWal } from 'rxwal/testing';
+import { cborCodec, openWal, readWal, recoverWal, repairWal, type WalOptions } from 'rxwal';
+import { memoryStore, memoryWal, powerCuts } from 'rxwal/testing';
 import { checkOptions } from '../src/options';
 
 type Bad = [keyof WalOptions<unknown>, unknown, ErrorConstructor, string];
+
+describe('a misspelt option is refused by its name', () => {
+  const { wal } = memoryWal<number>();
+
+  it.each<[what: string, call: () => unknown, message: string]>([
+    ['read', () => wal.read({ aftr: 5 } as never), 'aftr is no option; there are after, until'],
+    [
+      'readWal',
+      () => readWal(memoryStore(), { aftr: 5 } as never),
+      'aftr is no option; there are after, until, recovery',
+    ],
+  ])('of %s', (_what, call, message) => {
+    expect(call).toThrow(TypeError);
+    expect(call).toThrow(message);
+  });
+
+  it.each<[mark: unknown, message: string]>([
+    [1000, 'mark must be an object, not 1000'],
+    [{ lns: 1 }, 'lns is no option; there are lsn, epoch, transactionId'],
+    [{ lsn: 1n }, 'lsn must be a number, not 1n'],
+  ])('of checkpoint: %p, which removes nothing', async (mark, message) => {
+    await expect(wal.checkpoint(mark as never)).rejects.toThrow(new TypeError(message));
+    expect(wal.lastCheckpoint).toBeUndefined();
+  });
+
+  it('of repairWal and powerCuts', async () => {
+    await expect(repairWal(memoryStore(), memoryStore(), { aftr: 1 } as never)).rejects.toThrow('aftr is no option');
+    await expect(powerCuts({ use: () => undefined, check: () => undefined }, { state: 1 } as never)).rejects.toThrow(
+      'state is no option',
+    );
+    await expect(powerCuts({ use: () => undefined } as never)).rejects.toThrow('a function use and a function check');
+  });
+
+  it('and readWal takes the options that the log was opened with', () => {
+    expect(() =>
+      readWal(memoryStore(), { durability: { mode: 'nosync' }, preallocateBytes: 0 } as never),
+    ).not.toThrow();
+  });
+});
 
 describe('the defaults', () => {
   it('are these', () => {
@@ -124,7 +163,7 @@ const bad: Bad[] = [
   ['codec', { encode: () => Buffer.of() }, TypeError, 'codec must be an object with encode and decode, not object'],
   ['maxSegmentBytes', 63, RangeError, 'maxSegmentBytes must be an integer of at least 64, not 63'],
   ['maxSegmentBytes', '1MB', TypeError, "maxSegmentBytes must be a number, not '1MB'"],
-  ['maxSegmentBytes', 10n, TypeError, 'maxSegmentBytes must be a number, not 10'],
+  ['maxSegmentBytes', 10n, TypeError, 'maxSegmentBytes must be a number, not 10n'],
   ['maxSegmentBytes', Infinity, RangeError, 'maxSegmentBytes must be an integer of at least 64, not Infinity'],
   ['maxRecordBytes', 0, RangeError, 'maxRecordBytes must be an integer from 1 to 1073741823, not 0'],
   ['maxRecordBytes', 2 ** 30, RangeError, 'maxRecordBytes must be an integer from 1 to 1073741823, not 1073741824'],

@@ -33,7 +33,7 @@ import { asIoError } from './ioError';
 import { line } from './line';
 import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
 import { deserialize } from './operators/deserialize';
-import { checkReadOptions, integer, type CheckedOptions } from './options';
+import { checkNames, checkReadOptions, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
 import { pastTheEnd, readFrames } from './read';
 import type { Recovered } from './recover';
@@ -368,6 +368,7 @@ export class LiveWal<T> implements Wal<T> {
   }
 
   async checkpoint(mark: CheckpointMark = {}): Promise<Checkpoint> {
+    checkNames('mark', mark, ['lsn', 'epoch', 'transactionId']);
     const before = this.#asked;
     const lsn = integer('lsn', mark.lsn ?? this.#lastLsn, before?.lsn ?? 0, this.#lastLsn);
     const epoch = integer('epoch', mark.epoch ?? (before?.epoch ?? 0) + 1, before?.epoch ?? 0);

@@ -102,6 +102,9 @@ const KNOWN: Readonly<Record<keyof WalOptions<unknown>, true>> = {
   scheduler: true,
 };
 
+/** The names of all options of a log. */
+export const WAL_OPTIONS: readonly string[] = Object.keys(KNOWN);
+
 const MIB = 1024 * 1024;
 const DEFAULT_MAX_RECORD_BYTES = 16 * MIB;
 const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
@@ -112,9 +115,7 @@ const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
  * @throws TypeError for an option of the wrong type or an unknown one, RangeError for a number out of range; each names the option and the value.
  */
 export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> {
-  for (const name of Object.keys(options)) {
-    if (!(name in KNOWN)) throw new TypeError(`${name} is no option; there are ${Object.keys(KNOWN).join(', ')}`);
-  }
+  checkNames('options', options, WAL_OPTIONS);
   const { isCommit, shutdown$, scheduler } = options;
   checkCallback('isCommit', isCommit);
   if (shutdown$ !== undefined && !hasMethods(shutdown$, 'subscribe'))
@@ -148,9 +149,19 @@ export function checkMaxRecordBytes(bytes = DEFAULT_MAX_RECORD_BYTES): number {
 }
 
 /** @throws TypeError or RangeError, naming the option, where `after` or `until` is no LSN. */
-export function checkReadOptions({ after, until }: ReadOptions): void {
+export function checkReadOptions(options: ReadOptions, known: readonly string[] = ['after', 'until']): void {
+  checkNames('options', options, known);
+  const { after, until } = options;
   if (after !== undefined) integer('after', after, 0);
   if (until !== undefined && until !== Infinity) integer('until', until, 0);
+}
+
+/** @throws TypeError where `options` is no object, or has a name that is not among `known`. */
+export function checkNames(what: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || (options as object | null) === null) throw wrongType(what, 'an object', options);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new TypeError(`${name} is no option; there are ${known.join(', ')}`);
+  }
 }
 
 /** @throws TypeError where there is something else than a function. */
@@ -225,8 +236,10 @@ function wrongType(name: string, expected: string, value: unknown): TypeError {
   const shown =
     typeof value === 'string'
       ? `'${value}'`
-      : value === null || typeof value !== 'object'
-        ? String(value)
-        : typeof value;
+      : typeof value === 'bigint'
+        ? `${value}n`
+        : value === null || typeof value !== 'object'
+          ? String(value)
+          : typeof value;
   return new TypeError(`${name} must be ${expected}, not ${shown}`);
 }

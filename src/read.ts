@@ -19,7 +19,7 @@ import { cborCodec } from './cborCodec';
 import { WalCorruptError, WalRecordError, WalTruncatedError } from './errors';
 import { asIoError } from './ioError';
 import { deserialize } from './operators/deserialize';
-import { checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
+import { WAL_OPTIONS, checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
 import type { Gap } from './salvage/gap';
 import { salvage } from './salvage/salvage';
 import { segmentFrames, withFile } from './segmentFrames';
@@ -69,7 +69,8 @@ export function readWal<T = WalRecord>(
   source: string | SegmentStore,
   options: ReadWalOptions<T> = {},
 ): Observable<Entry<T>> {
-  checkReadOptions(options);
+  // What is for writing only does not matter here, so that one object can serve both.
+  checkReadOptions(options, ['after', 'until', 'recovery', 'onGap', ...WAL_OPTIONS]);
   const { after, until = Infinity } = options;
   const codec = checkCodec(options.codec ?? cborCodec<T>());
   const maxRecordBytes = checkMaxRecordBytes(options.maxRecordBytes);

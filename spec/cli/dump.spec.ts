@@ -140,7 +140,9 @@ describe('rxwal dump', () => {
     expect(tail.stderr).toMatch(/^rxwal: wal_00000003.log ends in a torn tail of 15 bytes at byte \d+: /);
     expect(damage.code).toBe(2);
     expect(lsnsOf(damage.stdout)).toEqual(from(1, 4));
-    expect(damage.stderr).toMatch(/^rxwal: WAL_CORRUPT: wal_00000003.log is damaged at byte 48 \(LSN 5\)[^\n]*\n$/);
+    expect(damage.stderr).toMatch(
+      /^rxwal: WAL_CORRUPT: wal_00000003.log is damaged at byte 48 \(LSN 5\)[^\n]*\nrxwal: [^\n]*rxwal repair[^\n]*\n$/,
+    );
     expect(jsonLines(json.stderr)).toEqual([
       { error: expect.objectContaining({ code: 'WAL_CORRUPT', file: LAST, offset: 48, lsn: 5 }) },
     ]);

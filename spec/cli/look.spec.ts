@@ -153,7 +153,7 @@ describe('rxwal verify, inspect and stats', () => {
     expect(meta).toMatchObject({ code: 2, found: { firstDamage: { file: 'checkpoint.meta' }, records: 8 } });
   });
 
-  it('verify: what is no log of ours to read is exit code 4, an empty directory is an empty log', async () => {
+  it('verify: what is no log of ours to read is exit code 4, and so is a directory without a log', async () => {
     const empty = join(root, 'empty');
     const missing = join(root, 'missing');
     mkdirSync(empty);
@@ -166,8 +166,8 @@ describe('rxwal verify, inspect and stats', () => {
       rxwal(['verify', newer, '--json']),
       rxwal(['verify', dirOf(closed), '--max-record-bytes', '39']),
     ]);
-    expect(none).toMatchObject({ code: 0, stderr: '' });
-    expect(none.stdout.split('\n')[0]).toBe(`${empty}: whole, empty`);
+    expect(none).toMatchObject({ code: 4, stdout: '' });
+    expect(none.stderr).toBe(`rxwal: WAL_IO: Looking for a log in ${empty} failed: there is none\n`);
     expect(noDir).toMatchObject({ code: 4, stdout: '' });
     expect(noDir.stderr).toMatch(/^rxwal: WAL_IO: Listing .*missing failed: ENOENT[^\n]*\n$/);
     expect(noDirJson).toMatchObject({ code: 4, stdout: '' });

@@ -216,7 +216,7 @@ describe('a violation', () => {
         .slice(0, Number(point))
         .map((event) => `    ${event}`),
       `  left: ${files}`,
-      `  again: { seed: 5, replay: '${violation.replay}' }`,
+      `  again: powerCuts(test, { seed: 5, replay: '${violation.replay}' })`,
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { dedent, readRegions, regionsOf, tsBlocks, type Region } from './regions';
 
 const root = join(__dirname, '../..');
@@ -10,6 +10,16 @@ describe('README.md', () => {
     expect(existsSync(readme) ? 'there' : 'README.md is missing').toBe('there');
     expect(tsBlocks(readFileSync(readme, 'utf8')).length).toBeGreaterThan(0);
   });
+
+  it.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'spec/README.md', 'src/format/README.md'])(
+    '%s leads to nothing that is not there',
+    (name) => {
+      const links = [...readFileSync(join(root, name), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
+        ([, to]) => to!,
+      );
+      expect(links.filter((to) => !existsSync(join(root, dirname(name), to)))).toEqual([]);
+    },
+  );
 
   it('quotes every ts block from a region of an example, word for word', () => {
     const regions = readRegions(join(root, 'examples'));

@@ -174,7 +174,13 @@ describe('salvage', () => {
 
     it('where checkpoint.meta is damaged', () => {
       expect(gapsOf(flipped('checkpoint.meta', 40))).toMatchObject([
-        { file: 'checkpoint.meta', offset: 0, lastLsn: undefined, reason: "the checkpoint's checksum does not match" },
+        {
+          file: 'checkpoint.meta',
+          offset: 0,
+          firstLsn: 1,
+          lastLsn: 0,
+          reason: "the checkpoint's checksum does not match",
+        },
       ]);
     });
 

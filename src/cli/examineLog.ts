@@ -293,7 +293,7 @@ class Inspector {
         defer(() => {
           tell(bytes);
           if (at.spot) return of(at);
-          return of({ ...at, zeroBytes: Math.max(0, bytes - at.validBytes), spot: this.#cutShort(at, next) });
+          return of({ ...at, zeroBytes: Math.max(0, bytes - at.validBytes), spot: this.#cutShort(at, next, logId) });
         }),
       ),
     ).pipe(
@@ -303,9 +303,11 @@ class Inspector {
   }
 
   /** A segment whose frames are all valid, and that ends before what something else proves to have been there. */
-  #cutShort(at: SegmentFacts, next: Look | undefined): Spot | undefined {
+  #cutShort(at: SegmentFacts, next: Look | undefined, logId: Uint8Array): Spot | undefined {
     const here = { file: at.file, offset: at.validBytes, lsn: at.lastLsn + 1 };
     if (next && !(next.header instanceof WalCorruptError)) {
+      // What belongs to another log proves nothing of this one.
+      if (Buffer.compare(next.header.logId, logId) !== 0) return undefined;
       const due = next.header.firstLsn - 1;
       if (at.lastLsn === due || next.sequence !== at.sequence + 1) return undefined;
       return spotOf(

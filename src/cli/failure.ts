@@ -2,6 +2,10 @@ import { CommanderError } from 'commander';
 import { WalCorruptError, WalError, WalVersionError, type WalErrorCode } from '../errors';
 import { EXIT, type ExitCode } from './exitCodes';
 
+/** The way on from damage. */
+export const WHAT_NOW =
+  'what stands behind damage was not looked at; `rxwal repair <dir>` lists what can be saved, `rxwal repair <dir> <new-dir>` saves it';
+
 /** The user asked for something that cannot be: a bad argument, or a bad line of input. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -33,7 +37,8 @@ export function describeFailure(error: unknown, json: boolean): string {
     .replace(/^error: /, '')
     .replaceAll('\n', ' ');
   const stack = process.env['RXWAL_DEBUG'] && error instanceof Error ? `\n${error.stack ?? ''}` : '';
-  if (!json) return `rxwal: ${codeOf(error)}: ${message}${stack}`;
+  const wayOn = error instanceof WalCorruptError ? `\nrxwal: ${WHAT_NOW}` : '';
+  if (!json) return `rxwal: ${codeOf(error)}: ${message}${wayOn}${stack}`;
   const place =
     error instanceof WalCorruptError
       ? { file: error.file, offset: error.offset, lsn: error.lsn, reason: error.reason }

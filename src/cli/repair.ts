@@ -1,10 +1,11 @@
-import { catchError, count, defer, finalize, from, map, tap, throwError, type Observable } from 'rxjs';
+import { catchError, concat, count, defer, finalize, from, map, tap, throwError, type Observable } from 'rxjs';
 import { rawCodec } from '../rawCodec';
 import { readWal } from '../read';
 import type { Gap } from '../salvage/gap';
 import { repairWal, type Repair } from '../salvage/repair';
 import { EXIT, type ExitCode } from './exitCodes';
 import { UsageError } from './failure';
+import { refuseNoLog } from './noLog';
 import type { Paint } from './output';
 import type { Session } from './session';
 import { bytesText, plural, rangeText } from './words';
@@ -55,7 +56,7 @@ export function repair(session: Session, dir: string, target: string | undefined
       map((made) => ({ records: made.records, gaps, repair: made })),
     );
 
-  return (target === undefined ? looked : repaired(target)).pipe(
+  return concat(refuseNoLog(store), target === undefined ? looked : repaired(target)).pipe(
     finalize(() => {
       progress.end();
     }),

@@ -25,14 +25,29 @@ type Verb<Options> = (session: Session, dir: string, options: Options) => Observ
 function running<Options>(verb: Verb<Options>): (dir: string, options: Options, command: Command) => Promise<void> {
   return async (dir, options, command) => {
     const session = new Session(command.optsWithGlobals<CommonOptions>());
-    const result = verb(session, dir, options).pipe(takeUntil(session.out.gone$), defaultIfEmpty(EXIT.fine));
-    process.exitCode = await lastValueFrom(result);
+    // What ends without a result has not gone well: nothing is left that could bring one.
+    process.exitCode = EXIT.unreadable;
+    const unfinished = (): void => {
+      process.stderr.write(`rxwal: UNEXPECTED: ${command.name()} ended without a result\n`);
+    };
+    process.once('exit', unfinished);
+    try {
+      const result = verb(session, dir, options).pipe(takeUntil(session.out.gone$), defaultIfEmpty(EXIT.fine));
+      process.exitCode = await lastValueFrom(result);
+    } finally {
+      process.off('exit', unfinished);
+    }
   };
 }
 
 /** The failure of a verb or of reading the arguments, as one line on the standard error. */
 function fail(error: unknown): void {
   if (error instanceof CommanderError && error.exitCode === 0) return;
+  // Without a verb the help is what there is to say.
+  if (error instanceof CommanderError && error.code === 'commander.help') {
+    process.exitCode = EXIT.usage;
+    return;
+  }
   process.exitCode = exitCodeOf(error);
   process.stderr.write(`${describeFailure(error, process.argv.includes('--json'))}\n`);
 }

@@ -1,6 +1,8 @@
-import { finalize, map, type Observable } from 'rxjs';
+import { concat, finalize, map, type Observable } from 'rxjs';
 import { examineLog, type LogFacts, type Spot } from './examineLog';
 import { EXIT, type ExitCode } from './exitCodes';
+import { WHAT_NOW } from './failure';
+import { refuseNoLog } from './noLog';
 import type { Paint } from './output';
 import type { Session } from './session';
 import { bytesText, plural, rangeText } from './words';
@@ -11,7 +13,9 @@ const COLOUR = { whole: 'green', torn: 'yellow', damaged: 'red' } as const;
 /** Reads every frame of every segment, and says whether all of it is what it should be. */
 export function verify(session: Session, dir: string): Observable<ExitCode> {
   const progress = session.progress('verifying');
-  return examineLog(session.readingStore(dir), { maxRecordBytes: session.maxRecordBytes, progress }).pipe(
+  const store = session.readingStore(dir);
+  const facts$ = examineLog(store, { maxRecordBytes: session.maxRecordBytes, progress });
+  return concat(refuseNoLog(store), facts$).pipe(
     finalize(() => {
       progress.end();
     }),
@@ -42,6 +46,7 @@ function verdictLines(facts: LogFacts, paint: Paint): string[] {
     `  ${counts.join(', ')}`,
     ...(checkpoint ? [`  ${checkpointText(checkpoint)}`] : []),
     ...spots.map((spot) => `  ${spotText(spot, paint)}`),
+    ...(verdict === 'damaged' ? [`  ${WHAT_NOW}`] : []),
   ];
 }
 

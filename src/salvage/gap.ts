@@ -6,7 +6,7 @@ export interface Gap {
   readonly offset: number;
   /** Bytes that prove nothing; 0 where records, or the whole file, are missing. */
   readonly bytes: number;
-  /** The LSN expected there; 0 where none can be named. */
+  /** The LSN expected there; 1 for `checkpoint.meta`, which holds none. */
   readonly firstLsn: number;
   /** The last LSN that is lost: `firstLsn - 1` where none is, `undefined` where nothing behind the gap tells. */
   readonly lastLsn: number | undefined;

@@ -102,8 +102,8 @@ function readCheckpoint(store: SegmentStore): Observable<FoundCheckpoint | Gap> 
     file: CHECKPOINT_FILE,
     offset: 0,
     bytes: 0,
-    firstLsn: 0,
-    lastLsn: undefined,
+    firstLsn: 1,
+    lastLsn: 0,
     reason,
     torn: false,
   });
@@ -175,7 +175,7 @@ function putInOrder(
   const checkpoint = saved && isOurs(saved.logId) ? saved.checkpoint : undefined;
   const strange: Gap[] =
     saved && !checkpoint
-      ? [{ file: CHECKPOINT_FILE, offset: 0, bytes: 0, firstLsn: 0, lastLsn: undefined, reason: STRANGE, torn: false }]
+      ? [{ file: CHECKPOINT_FILE, offset: 0, bytes: 0, firstLsn: 1, lastLsn: 0, reason: STRANGE, torn: false }]
       : [];
   let segments: Remnant[] = [];
   let expected = 0;

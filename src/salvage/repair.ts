@@ -88,7 +88,7 @@ export async function repairWal(
   target: string | SegmentStore,
   options: RepairWalOptions = {},
 ): Promise<Repair> {
-  checkReadOptions(options);
+  checkReadOptions(options, ['after', 'maxRecordBytes', 'onGap', 'onProgress', 'fileMode', 'directoryMode']);
   checkCallback('onGap', options.onGap);
   checkCallback('onProgress', options.onProgress);
   const damaged = typeof source === 'string' ? nodeStore(source) : source;
@@ -99,7 +99,7 @@ export async function repairWal(
   refuseInside(damaged.dir, target);
   const partial = nodeStore(`${resolve(target)}.partial`, options);
   await refuseUsed(nodeStore(target));
-  await refuseUsed(partial);
+  await refuseUsed(partial, 'left from a repair that did not end? Remove it and try again');
   const repair = await new Repairing(damaged, partial, options).run();
   await lastValueFrom(moveDirectory(partial.dir, resolve(target)).pipe(asIoError('Renaming', partial.dir)));
   return repair;
@@ -112,13 +112,15 @@ function refuseInside(dir: string, target: string): void {
   throw new TypeError(`target must lie outside of ${dir}, which is left as it is`);
 }
 
-async function refuseUsed(store: SegmentStore): Promise<void> {
+async function refuseUsed(store: SegmentStore, why?: string): Promise<void> {
   const names = await lastValueFrom(store.list()).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new WalIoError('Listing', store.dir, error);
   });
   if (names.length === 0) return;
-  const cause = Object.assign(new Error('EEXIST: it is not empty'), { code: 'EEXIST' });
+  const cause = Object.assign(new Error(`EEXIST: it is not empty${why === undefined ? '' : `; ${why}`}`), {
+    code: 'EEXIST',
+  });
   throw new WalIoError('Repairing into', store.dir, cause);
 }
 

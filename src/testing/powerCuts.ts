@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { from, isObservable, lastValueFrom } from 'rxjs';
-import { integer } from '../options';
+import { checkNames, integer } from '../options';
 import { describeEvent, type DiskEvent } from './diskEvent';
 import { below, seededRandom, type Random } from './seededRandom';
 import { simulatedDisk, type SimulatedDisk, type SimulatedDiskOptions } from './simulatedDisk';
@@ -87,7 +87,7 @@ export class PowerCutViolation extends Error {
         `  cut: behind event ${cut}${during === undefined ? '' : `, and again behind event ${during} of the check`}`,
         ...journal.slice(-LAST_EVENTS).map((event) => `    ${describeEvent(event)}`),
         `  left: ${left.join(', ') || 'no files'}`,
-        `  again: { seed: ${seed}, replay: '${replay}' }`,
+        `  again: powerCuts(test, { seed: ${seed}, replay: '${replay}' })`,
       ].join('\n'),
       { cause },
     );
@@ -96,6 +96,8 @@ export class PowerCutViolation extends Error {
 
 /** Events that a message shows. */
 const LAST_EVENTS = 8;
+
+const KNOWN = ['seed', 'states', 'nested', 'slow', 'disk', 'replay', 'signal', 'onProgress'];
 
 /** What of the unsynced survives: nothing; everything; and some of it, by the seed, twice. */
 const VARIATIONS = 4;
@@ -143,6 +145,11 @@ export async function powerCuts<P = unknown>(
   test: PowerCutTest<P>,
   options: PowerCutOptions = {},
 ): Promise<PowerCutReport> {
+  checkNames('options', options, KNOWN);
+  const named = test as { readonly use?: unknown; readonly check?: unknown };
+  if (typeof named.use !== 'function' || typeof named.check !== 'function') {
+    throw new TypeError('a test of power cuts has a function use and a function check');
+  }
   const { signal, onProgress, replay } = options;
   const run = new Enumeration(test, options);
   if (replay !== undefined) {
