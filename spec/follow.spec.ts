@@ -26,6 +26,7 @@ import {
   segmentBytes,
   segmentFile,
   withFileBytes,
+  type FrameSpec,
 } from './support/logs';
 import type { Files } from './support/reference';
 
@@ -383,6 +384,28 @@ describe('follow, live', () => {
     current = memoryStore({ files: withFileBytes(files, LAST, other) });
     looks.look();
     expect(looks.error).toMatchObject({ code: 'WAL_CORRUPT', file: LAST, offset: 0 });
+  });
+
+  it('a batch that is half there behind records that it has just shown is waited for', () => {
+    const log = (...frames: readonly FrameSpec[]): Uint8Array => segmentBytes(1, frames);
+    const record = (lsn: number): FrameSpec => ['record', lsn, String(lsn)];
+    const first = log(record(1), record(2), ['mark', 2]);
+    const half = join(log(record(1), record(2), ['mark', 2], record(3), record(4), ['mark', 4]), [9, 0, 0, 0, 5]);
+    const whole = log(record(1), record(2), ['mark', 2], record(3), record(4), ['mark', 4], record(5), ['mark', 5]);
+    virtualTime(({ cold, flush }) => {
+      let files = filesOf(first);
+      const store = switching(() => memoryStore({ files }));
+      cold('-----a----b', { a: half, b: whole }).subscribe((bytes) => (files = filesOf(bytes)));
+      const seen: string[] = [];
+      const errors: unknown[] = [];
+      const following = shown(store, { intervalMs: 3 }).subscribe({
+        next: (text) => seen.push(text),
+        error: (error: unknown) => errors.push(error),
+      });
+      cold('--------------------|').subscribe({ complete: () => following.unsubscribe() });
+      flush();
+      expect([seen, errors]).toEqual([['1:1', '2:2', '3:3', '4:4', '5:5'], []]);
+    });
   });
 
   it('a torn tail of a writer that was killed is waited out; damage is not', async () => {
