@@ -69,7 +69,7 @@ describe('rxwal verify, inspect and stats', () => {
     const [text, json] = await Promise.all([rxwal(['verify', dir]), rxwal(['verify', dir, '--json'])]);
     expect(text).toMatchObject({ code: 0, stderr: '' });
     expect(text.stdout.split('\n')).toEqual([
-      `${dir}: whole`,
+      `${dir}: whole, closed`,
       '  8 records (LSN 1-8), 8 marks, 1 checkpoint, 4 segments of 494 bytes',
       '  checkpoint at LSN 1 (epoch 5, transaction 77)',
       '',
@@ -227,7 +227,7 @@ describe('rxwal verify, inspect and stats', () => {
     const lines = text.stdout.split('\n');
     const size = (sequence: number): string => String(torn().get(segmentFile(sequence))!.length);
     expect(lines.slice(0, 7).map((line) => line.split(/ {2,}/))).toEqual([
-      [dir, `log ${Buffer.from(LOG_ID).toString('hex')}, open, 8 records (LSN 1-8)`],
+      [dir, `log ${Buffer.from(LOG_ID).toString('hex')}, not closed, 8 records (LSN 1-8)`],
       ['checkpoint at LSN 1 (epoch 5, transaction 77)'],
       ['SEGMENT', 'FIRST', 'LAST', 'RECORDS', 'MARKS', 'BYTES', 'ZEROS', 'STATE'],
       [segmentFile(0), '1', '2', '2', '2', size(0), '0', 'ok'],
@@ -297,7 +297,7 @@ describe('rxwal verify, inspect and stats', () => {
     expect(dumped.stdout).toMatch(/dumping \[[= ]+\] \d+ %/);
     expect(none).toMatchObject({ code: 0, stderr: '' });
     const { stdout } = await inShell(`cat ${into}; wc -l < ${into}.dump`);
-    expect(stdout).toMatch(/: whole\n {2}8 records/);
+    expect(stdout).toMatch(/: whole, not closed\n {2}8 records/);
     expect(stdout).not.toContain(ESCAPE);
     expect(stdout.trim().split('\n').at(-1)!.trim()).toBe('8');
   });

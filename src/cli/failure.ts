@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { WalCorruptError, WalError, WalVersionError, type WalErrorCode } from '../errors';
+import { WalCorruptError, WalError, WalLockedError, WalVersionError, type WalErrorCode } from '../errors';
 import { EXIT, type ExitCode } from './exitCodes';
 
 /** The way on from damage. */
@@ -44,6 +44,8 @@ export function describeFailure(error: unknown, json: boolean): string {
       ? { file: error.file, offset: error.offset, lsn: error.lsn, reason: error.reason }
       : error instanceof WalVersionError
         ? { file: error.file }
-        : {};
+        : error instanceof WalLockedError
+          ? { holder: error.holder }
+          : {};
   return `${JSON.stringify({ error: { code: codeOf(error), message, ...place } })}${stack}`;
 }

@@ -4,7 +4,7 @@ import { examineLog, type LogFacts, type SegmentFacts } from './examineLog';
 import { EXIT, type ExitCode } from './exitCodes';
 import { pictureLines } from './picture';
 import type { Session } from './session';
-import { checkpointText, spotText } from './verify';
+import { checkpointText, spotText, stateText } from './verify';
 import { plural, rangeText } from './words';
 
 /** Shows what a log consists of: on a terminal as a picture, elsewhere as columns. Says nothing with its exit code but that it could look. */
@@ -27,7 +27,7 @@ function linesOf({ json, out, paint }: Session, facts: LogFacts): string[] {
   const { dir, state, logId, checkpoint, segments, spots, leftovers } = facts;
   const records = `${plural(facts.records, 'record')} (${rangeText(facts.firstLsn, facts.lastLsn)})`;
   return [
-    `${paint('bold', dir)}  ${[logId ? `log ${logId}` : 'no log id', state, records].join(', ')}`,
+    `${paint('bold', dir)}  ${[logId ? `log ${logId}` : 'no log id', stateText(state), records].join(', ')}`,
     checkpoint ? checkpointText(checkpoint) : 'no checkpoint',
     ...(segments.length === 0 ? [] : out.isTerminal ? pictureLines(facts, paint, out.columns) : columns(facts)),
     ...spots.map((spot) => spotText(spot, paint)),

@@ -42,12 +42,17 @@ function verdictLines(facts: LogFacts, paint: Paint): string[] {
     `${plural(segments.length, 'segment')} of ${bytesText(facts.bytes)}`,
   ];
   return [
-    `${dir}: ${paint(['bold', COLOUR[verdict]], verdict)}${facts.state === 'empty' ? ', empty' : ''}`,
+    `${dir}: ${paint(['bold', COLOUR[verdict]], verdict)}, ${stateText(facts.state)}`,
     `  ${counts.join(', ')}`,
     ...(checkpoint ? [`  ${checkpointText(checkpoint)}`] : []),
     ...spots.map((spot) => `  ${spotText(spot, paint)}`),
     ...(verdict === 'damaged' ? [`  ${WHAT_NOW}`] : []),
   ];
+}
+
+/** A log that does not end with its last mark is being written, or was left by a crash: the files alone do not tell which. */
+export function stateText(state: LogFacts['state']): string {
+  return state === 'open' ? 'not closed' : state;
 }
 
 /** `checkpoint at LSN 2 (epoch 5, transaction 77)` */
