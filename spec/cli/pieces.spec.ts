@@ -11,7 +11,7 @@ import { logFrames } from '../../src/cli/logFrames';
 import { Output } from '../../src/cli/output';
 import { readingStore } from '../../src/cli/readingStore';
 import { condition } from '../../src/cli/where';
-import { WalCorruptError } from '../../src/errors';
+import { WalCorruptError, WalLockedError } from '../../src/errors';
 import { collect, segmentBytes, segmentFile } from '../support/logs';
 
 describe('jsonValue', () => {
@@ -127,12 +127,22 @@ describe('Distribution', () => {
 });
 
 describe('failure', () => {
+  it('says who holds a log', () => {
+    const holder = { pid: 4711, host: 'a', since: '2026-01-01T00:00:00.000Z' };
+    expect(JSON.parse(describeFailure(new WalLockedError('/log', holder), true))).toMatchObject({
+      error: { code: 'WAL_LOCKED', holder },
+    });
+  });
+
   it('says damage with its place, as a line and as JSON', () => {
     const damage = new WalCorruptError({ file: 'wal_00000000.log', offset: 32, lsn: 1, reason: 'it is gone' });
     expect(exitCodeOf(damage)).toBe(2);
-    expect(describeFailure(damage, false)).toBe(
+    const [what, now, ...more] = describeFailure(damage, false).split('\n');
+    expect(what).toBe(
       'rxwal: WAL_CORRUPT: wal_00000000.log is damaged at byte 32 (LSN 1): it is gone. Nothing was changed.',
     );
+    expect(now).toMatch(/^rxwal: .*rxwal repair <dir>/);
+    expect(more).toEqual([]);
     expect(JSON.parse(describeFailure(damage, true))).toMatchObject({
       error: { code: 'WAL_CORRUPT', file: 'wal_00000000.log', offset: 32, lsn: 1, reason: 'it is gone' },
     });
