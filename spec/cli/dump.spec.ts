@@ -1,11 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cborCodec, openWal } from 'rxwal';
 import { join as joinBytes, le } from '../support/bytes';
 import { buildLog, segmentBytes, segmentFile, withFileBytes } from '../support/logs';
 import type { Files } from '../support/reference';
-import { endAll, inShell, jsonLines, rxwal, writeFiles } from './program';
+import { inShell, jsonLines, rxwal, Scratch } from './program';
 
 const LAST = segmentFile(3);
 
@@ -16,13 +15,12 @@ interface Line {
 }
 
 describe('rxwal dump', () => {
-  let root: string;
+  const scratch = new Scratch();
+  const { root } = scratch;
   let orders: string;
   let closed: Files;
-  let count = 0;
 
   beforeAll(async () => {
-    root = mkdtempSync(join(tmpdir(), 'rxwal-dump-'));
     closed = await buildLog('closed', true);
     orders = join(root, 'orders');
     const wal = await openWal<unknown>(orders, { maxSegmentBytes: 400 });
@@ -33,16 +31,9 @@ describe('rxwal dump', () => {
     await wal.close();
   });
 
-  afterAll(async () => {
-    await endAll();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterAll(() => scratch.remove());
 
-  function dirOf(files: Files): string {
-    const dir = join(root, `log-${(count += 1)}`);
-    mkdirSync(dir);
-    return writeFiles(dir, files);
-  }
+  const dirOf = (files: Files): string => scratch.dirOf(files);
 
   const lsnsOf = (stdout: string): number[] => jsonLines<Line>(stdout).map(({ lsn }) => lsn);
   const from = (first: number, last: number): number[] =>

@@ -1,12 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
 import { openWal } from 'rxwal';
 import { headerBytes, join as joinBytes, le } from '../support/bytes';
 import { LOG_ID, OTHER_LOG_ID, buildLog, segmentBytes, segmentFile, withFileBytes } from '../support/logs';
 import type { Files } from '../support/reference';
-import { endAll, fingerprint, inShell, jsonLines, onTerminal, rxwal, startSpecProgram, writeFiles } from './program';
+import { fingerprint, inShell, jsonLines, onTerminal, rxwal, startSpecProgram, Scratch } from './program';
 
 /** What begins a colour on a terminal. */
 const ESCAPE = '\u001b[';
@@ -27,28 +26,19 @@ interface Verdict {
 }
 
 describe('rxwal verify, inspect and stats', () => {
-  let root: string;
+  const scratch = new Scratch();
+  const { root } = scratch;
   let closed: Files;
   let crashed: Files;
-  let count = 0;
 
   beforeAll(async () => {
-    root = mkdtempSync(join(tmpdir(), 'rxwal-cli-'));
     closed = await buildLog('closed', true);
     crashed = await buildLog('crashed', true);
   });
 
-  afterAll(async () => {
-    await endAll();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterAll(() => scratch.remove());
 
-  /** A directory of its own, with these files. */
-  function dirOf(files: Files): string {
-    const dir = join(root, `log-${(count += 1)}`);
-    mkdirSync(dir);
-    return writeFiles(dir, files);
-  }
+  const dirOf = (files: Files): string => scratch.dirOf(files);
 
   async function verdict(files: Files): Promise<{ code: number | null; found: Verdict }> {
     const { code, stdout } = await rxwal(['verify', '--json', dirOf(files)]);

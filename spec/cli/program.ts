@@ -1,11 +1,31 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Files } from '../support/reference';
 
 const ROOT = join(__dirname, '..', '..');
 const PROGRAM = [process.execPath, '-r', 'esbuild-register', join(ROOT, 'src', 'cli', 'rxwal.ts')];
+
+/** A directory for the logs of a spec. */
+export class Scratch {
+  readonly root = mkdtempSync(join(tmpdir(), 'rxwal-cli-'));
+  #logs = 0;
+
+  /** A directory of its own, with these files. */
+  dirOf(files: Files): string {
+    const dir = join(this.root, `log-${(this.#logs += 1)}`);
+    mkdirSync(dir);
+    return writeFiles(dir, files);
+  }
+
+  /** Ends every process too. */
+  async remove(): Promise<void> {
+    await endAll();
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
 
 /** What a process has said, and how it ended. */
 export interface Result {

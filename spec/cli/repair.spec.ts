@@ -1,21 +1,19 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { join as joinBytes, le } from '../support/bytes';
 import { buildLog, segmentFile, withFileBytes } from '../support/logs';
 import type { Files } from '../support/reference';
-import { endAll, fingerprint, jsonLines, rxwal, writeFiles } from './program';
+import { fingerprint, jsonLines, rxwal, Scratch } from './program';
 
 const LAST = segmentFile(3);
 
 describe('rxwal repair', () => {
-  let root: string;
+  const scratch = new Scratch();
+  const { root } = scratch;
   let closed: Files;
   let damaged: string;
-  let count = 0;
 
   beforeAll(async () => {
-    root = mkdtempSync(join(tmpdir(), 'rxwal-repair-'));
     closed = await buildLog('closed', true);
     // The record with LSN 5 is harmed.
     damaged = dirOf(
@@ -27,16 +25,9 @@ describe('rxwal repair', () => {
     );
   });
 
-  afterAll(async () => {
-    await endAll();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterAll(() => scratch.remove());
 
-  function dirOf(files: Files): string {
-    const dir = join(root, `log-${(count += 1)}`);
-    mkdirSync(dir);
-    return writeFiles(dir, files);
-  }
+  const dirOf = (files: Files): string => scratch.dirOf(files);
 
   it('says what it would do, and does it where it is given a directory; the damaged log is only read', async () => {
     const before = fingerprint(damaged);
