@@ -18,6 +18,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { AckQueue } from './ackQueue';
+import { isVanished } from './besideWriter';
 import { monotonicScheduler } from './clock';
 import {
   WalBackpressureError,
@@ -434,8 +435,7 @@ export class LiveWal<T> implements Wal<T> {
         catchError((error: unknown) => {
           // A checkpoint may remove a segment before this reader gets to it.
           const { firstLsn } = this.#oldestSegment;
-          const cause = error instanceof WalIoError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-          const removed = cause?.code === 'ENOENT' && lastLsn + 1 < firstLsn;
+          const removed = isVanished(error) && lastLsn + 1 < firstLsn;
           return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
         }),
         deserialize(this.#options.codec),

@@ -18,6 +18,11 @@ export function readChunks(
   return each(pieces(from, to, firstBytes)).pipe(concatMap(({ at, bytes }) => file.read(at, bytes)));
 }
 
+/** Offset behind the last byte of a chunk that is not zero; 0 where all are. */
+export function dataEnd(chunk: Uint8Array): number {
+  return chunk.findLastIndex((byte) => byte !== 0) + 1;
+}
+
 function* pieces(
   from: number,
   to: number,

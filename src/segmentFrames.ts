@@ -20,7 +20,6 @@ import { verify } from './operators/verify';
 import { readChunks } from './readChunks';
 import type { ReadOnlyFile, SegmentFile, SegmentStore } from './store/segmentStore';
 import { usingFile } from './store/usingFile';
-
 import type { StoredFrame } from './types';
 import { wholeFrame } from './wholeFrame';
 

@@ -3,7 +3,7 @@ import { WalCorruptError } from './errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from './format/checkpoint';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
 import { asIoError } from './ioError';
-import { readChunks } from './readChunks';
+import { dataEnd, readChunks } from './readChunks';
 import { eachFile, withFile } from './segmentFrames';
 import { MAX_SEQUENCE, isLeftover, segmentName, segmentSequences, type SegmentStore } from './store/segmentStore';
 import type { Checkpoint, SegmentInfo } from './types';
@@ -154,10 +154,13 @@ function headlessBytes(store: SegmentStore, { sequence, error }: Headless): Obse
     file.size().pipe(
       concatMap((size) =>
         readChunks(file, 0, size).pipe(
-          reduce((at, chunk) => ({ from: at.from + chunk.length, end: lastByte(chunk, at.from) || at.end }), {
-            from: 0,
-            end: 0,
-          }),
+          reduce(
+            ({ seen, end }, chunk) => {
+              const data = dataEnd(chunk);
+              return { seen: seen + chunk.length, end: data > 0 ? seen + data : end };
+            },
+            { seen: 0, end: 0 },
+          ),
           map(({ end }) => end),
         ),
       ),
@@ -168,10 +171,4 @@ function headlessBytes(store: SegmentStore, { sequence, error }: Headless): Obse
       if (end > HEADER_BYTES) throw error;
     }),
   );
-}
-
-/** Offset behind the last byte that is not zero; 0 where all are. */
-function lastByte(chunk: Uint8Array, from: number): number {
-  const last = chunk.findLastIndex((byte) => byte !== 0);
-  return last < 0 ? 0 : from + last + 1;
 }

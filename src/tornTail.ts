@@ -1,7 +1,7 @@
 import { concatMap, map, reduce, type Observable } from 'rxjs';
 import { WalCorruptError } from './errors';
 import { FRAME_OVERHEAD_BYTES, crcStart, frameLsn, isSealed } from './format/frame';
-import { readChunks } from './readChunks';
+import { dataEnd, readChunks } from './readChunks';
 import type { ReadOnlyFile } from './store/segmentStore';
 import { wholeFrame, type FrameClaim } from './wholeFrame';
 
@@ -71,8 +71,8 @@ class TailSearch {
   ) {}
 
   next(chunk: Uint8Array): this {
-    const last = chunk.findLastIndex((byte) => byte !== 0);
-    if (last >= 0) this.tornBytes = this.#seen + last + 1;
+    const data = dataEnd(chunk);
+    if (data > 0) this.tornBytes = this.#seen + data;
     this.#seen += chunk.length;
 
     const bytes = Buffer.concat([this.#overlap, chunk]);

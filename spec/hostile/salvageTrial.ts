@@ -4,7 +4,6 @@ import { memoryStore } from 'rxwal/testing';
 import { RAW, collect, open, recordsOf, sameFiles } from '../support/logs';
 import type { Files, ReferenceRecord } from '../support/reference';
 import type { Input } from './inputs';
-import { knownFault } from './known';
 import { watchedStore } from './watchedStore';
 
 /** What became of one input in the hands of salvage. */
@@ -14,7 +13,6 @@ export interface SalvageTrial {
   readonly salvaged: number;
   readonly gaps: number;
   readonly complaints: readonly string[];
-  readonly known: readonly string[];
 }
 
 /**
@@ -45,13 +43,11 @@ export async function trySalvage({ files, truth }: Input): Promise<SalvageTrial>
   }
 
   complaints.push(...(await complaintsOfRepair(files, values)).map((complaint) => `repair: ${complaint}`));
-  const told = complaints.map((complaint) => `salvage: ${complaint}`);
   return {
     strict: strict.length,
     salvaged: values.length,
     gaps: gaps.length,
-    complaints: told.filter((complaint) => knownFault(complaint) === undefined),
-    known: [...new Set(told.map(knownFault).filter((fault) => fault !== undefined))],
+    complaints: complaints.map((complaint) => `salvage: ${complaint}`),
   };
 }
 

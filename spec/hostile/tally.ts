@@ -9,20 +9,16 @@ export class Tally {
   /** Records that were read. */
   records = 0;
 
-  /** Inputs that showed a known fault. */
-  readonly known = new Map<string, number>();
-
   /** Records that salvage gave beyond those of strict reading, and the gaps it told of. */
   salvaged = 0;
   gaps = 0;
 
-  count(origin: Origin, { outcome, records, known }: Trial, salvage: SalvageTrial): void {
+  count(origin: Origin, { outcome, records }: Trial, salvage: SalvageTrial): void {
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     this.origins.set(origin, (this.origins.get(origin) ?? 0) + 1);
     this.records += records;
     this.salvaged += salvage.salvaged - salvage.strict;
     this.gaps += salvage.gaps;
-    for (const fault of new Set([...known, ...salvage.known])) this.known.set(fault, (this.known.get(fault) ?? 0) + 1);
   }
 
   summary(): string {
@@ -35,7 +31,6 @@ export class Tally {
       `${this.records} records read`,
       `${this.salvaged} more salvaged, ${this.gaps} gaps`,
       `(${origins.join(', ')})`,
-      ...[...this.known].map(([fault, count]) => `${count} of a known fault (${fault})`),
     ].join(', ');
   }
 }

@@ -16,7 +16,6 @@ import { RAW, collect, recordsOf, sameFiles, type Outcome } from '../support/log
 import { judge, type Files, type ReferenceRecord, type Verdict } from '../support/reference';
 import { complaintsOfValue, pollution } from './innocence';
 import type { Input } from './inputs';
-import { knownFault } from './known';
 import { isOwn } from './names';
 import { referenceApplies } from './applies';
 import { watchedStore } from './watchedStore';
@@ -29,8 +28,6 @@ export interface Trial {
   readonly records: number;
   /** What should not have been; nothing where all is well. */
   readonly complaints: readonly string[];
-  /** Known faults that showed. */
-  readonly known: readonly string[];
 }
 
 /** Every way a log may say no to a directory. */
@@ -84,12 +81,10 @@ export function tryInput({ files, codec, truth }: Input): Trial {
     const same = isDeepStrictEqual(opened.read, left) || shown(opened.read) === shown(left);
     if (!same) say(`recoverWal, ${codec}`, [`reads ${shown(opened.read)} where readWal gave ${shown(left)}`]);
   }
-  const known = new Set(complaints.map(knownFault).filter((fault) => fault !== undefined));
   return {
     outcome: opened.outcome,
     records: read.values.length,
-    complaints: complaints.filter((complaint) => knownFault(complaint) === undefined),
-    known: [...known],
+    complaints,
   };
 }
 

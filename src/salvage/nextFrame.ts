@@ -8,7 +8,7 @@ import {
   frameLsn,
   isSealed,
 } from '../format/frame';
-import { readChunks } from '../readChunks';
+import { dataEnd, readChunks } from '../readChunks';
 import type { ReadOnlyFile } from '../store/segmentStore';
 import type { FrameKind } from '../types';
 import { wholeFrame } from '../wholeFrame';
@@ -53,8 +53,8 @@ export function nextFrame(file: ReadOnlyFile, offset: number, options: NextFrame
   let seen = offset;
   return readChunks(file, offset, size, FIRST_BYTES).pipe(
     concatMap((chunk) => {
-      const last = chunk.findLastIndex((byte) => byte !== 0);
-      if (last >= 0) end = seen + last + 1;
+      const data = dataEnd(chunk);
+      if (data > 0) end = seen + data;
       const buffer = overlap.length > 0 ? Buffer.concat([overlap, chunk]) : chunk;
       const base = seen - overlap.length;
       seen += chunk.length;

@@ -130,7 +130,7 @@ class Repairing {
   readonly #maxRecordBytes: number;
   readonly #gaps: Gap[] = [];
   /** Runs of records whose LSNs have moved by the same number. */
-  readonly #runs: { readonly lsn: number; readonly was: number }[] = [];
+  readonly #runs: Renumbered[] = [];
   #wal: Wal<Uint8Array> | undefined;
   /** LSN of the last record in the damaged log, and in the new one. */
   #wasLsn = 0;
@@ -154,7 +154,7 @@ class Repairing {
     const totalBytes = damaged.segments.reduce((sum, { size }) => sum + size, 0);
     let bytes = 0;
     try {
-      this.#tell(damaged.gaps());
+      damaged.gaps.forEach(this.#tell);
       for (const [index, { size }] of damaged.segments.entries()) {
         await this.#copy(damaged.segment(index), (offset) => {
           this.options.onProgress?.({ bytes: bytes + offset, totalBytes, records: this.#records });
@@ -162,7 +162,7 @@ class Repairing {
         bytes += size;
         this.options.onProgress?.({ bytes, totalBytes, records: this.#records });
       }
-      this.#tell(damaged.end());
+      damaged.end().forEach(this.#tell);
       if (!this.#wal) await this.#begin(Math.max(this.options.after ?? 0, damaged.checkpoint?.lsn ?? 0) + 1);
     } finally {
       await this.#wal?.close();
@@ -191,7 +191,7 @@ class Repairing {
     let buffer: Uint8Array | undefined;
     const place = (salvaged: Salvaged): Observable<never> => {
       if ('gap' in salvaged) {
-        this.#tell([salvaged]);
+        this.#tell(salvaged.gap);
         return EMPTY;
       }
       const { frame } = salvaged;
@@ -266,13 +266,10 @@ class Repairing {
     return EMPTY;
   }
 
-  #tell(salvaged: readonly Salvaged[]): void {
-    for (const each of salvaged) {
-      if (!('gap' in each)) continue;
-      this.#gaps.push(each.gap);
-      this.options.onGap?.(each.gap);
-    }
-  }
+  readonly #tell = (gap: Gap): void => {
+    this.#gaps.push(gap);
+    this.options.onGap?.(gap);
+  };
 
   /**
    * The checkpoint in the LSNs of the new log: up to the last record there that it had covered. One that only the frames tell of keeps its epoch,

@@ -42,19 +42,19 @@ export class Salvage {
     return this.remains.segments;
   }
 
-  /** All of it: each record once, in LSN order, and each gap where it stands. */
-  all(): Observable<Salvaged> {
-    const segments = from(this.segments.keys()).pipe(concatMap((index) => this.segment(index)));
-    return concat(
-      from(this.gaps()),
-      segments,
-      defer(() => from(this.end())),
-    );
+  /** What the names and `checkpoint.meta` tell. */
+  get gaps(): readonly Gap[] {
+    return this.remains.gaps;
   }
 
-  /** What the names and `checkpoint.meta` tell. */
-  gaps(): readonly Salvaged[] {
-    return this.remains.gaps.map((gap) => ({ gap }));
+  /** All of it: each record once, in LSN order, and each gap where it stands. */
+  all(): Observable<Salvaged> {
+    const told = (gaps: readonly Gap[]): Observable<Salvaged> => from(gaps).pipe(map((gap) => ({ gap })));
+    return concat(
+      told(this.gaps),
+      from(this.segments.keys()).pipe(concatMap((index) => this.segment(index))),
+      defer(() => told(this.end())),
+    );
   }
 
   /** One segment, and what is missing before it. */
@@ -68,22 +68,20 @@ export class Salvage {
   }
 
   /** What only the end of the log tells. */
-  end(): readonly Salvaged[] {
+  end(): readonly Gap[] {
     const checkpointLsn = this.remains.checkpoint?.lsn ?? 0;
     const lastLsn = this.#lastLsn ?? 0;
     if (lastLsn >= checkpointLsn) return [];
     const last = this.segments.at(-1);
     return [
       {
-        gap: {
-          file: last ? segmentName(last.sequence) : CHECKPOINT_FILE,
-          offset: last?.size ?? 0,
-          bytes: 0,
-          firstLsn: lastLsn + 1,
-          lastLsn: checkpointLsn,
-          reason: `the log ends here, and checkpoint.meta proves that LSN ${checkpointLsn} was durable`,
-          torn: false,
-        },
+        file: last ? segmentName(last.sequence) : CHECKPOINT_FILE,
+        offset: last?.size ?? 0,
+        bytes: 0,
+        firstLsn: lastLsn + 1,
+        lastLsn: checkpointLsn,
+        reason: `the log ends here, and checkpoint.meta proves that LSN ${checkpointLsn} was durable`,
+        torn: false,
       },
     ];
   }
