@@ -16,11 +16,12 @@ const noVirtualTime = { name: 'rxjs/testing', message: 'Virtual time belongs to 
 
 /** Packages that have one importer each inside src/. */
 const oneImporter = {
-  'cbor-x': 'src/cborCodec.ts',
+  'cbor-x': 'src/codec/cborCodec.ts',
   'crc-32': 'src/format/crc.ts',
   'node:zlib': 'src/format/crc.ts',
-  'node:fs': 'src/store/nodeStore.ts',
-  'node:fs/promises': 'src/store/nodeStore.ts',
+  'node:fs': 'src/store/fileCalls.ts',
+  'node:fs/promises': 'src/store/fileCalls.ts',
+  'node:worker_threads': 'src/store/threadCalls.ts',
   'fs-native-extensions': 'src/store/lock.ts',
 };
 
@@ -33,7 +34,7 @@ const boundaries = [
   },
   {
     files: 'src/format/**/*.ts',
-    regex: '^\\.\\./(?!(errors|types|cborCodec)(\\.js)?$)',
+    regex: '^\\.\\./(?!(errors|types|codec/cborCodec)(\\.js)?$)',
     message: 'The format imports errors, types and, for a checkpoint, cborCodec only.',
   },
   {
@@ -61,7 +62,7 @@ const imports = (file, { virtualTime = false, boundary } = {}) => ({
 const boundaryOf = (file) => boundaries.find(({ files }) => file.startsWith(files.replace('**/*.ts', '')));
 
 export default defineConfig(
-  globalIgnores(['api-docs/', 'coverage/', 'dist/']),
+  globalIgnores(['api-docs/', 'bench/.work/', 'coverage/', 'dist/']),
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
