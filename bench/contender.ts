@@ -22,7 +22,7 @@ export interface Contender {
 
 export interface Session {
   /** Keeps one record; resolves at its ack: as durable as this contender can promise with it. */
-  append(order: Order): Promise<unknown>;
+  append(order: Order): PromiseLike<unknown>;
   /** Keeps many, handed over as fast as they are taken; resolves when each has been acknowledged. Default: `append` for each at once. */
   bulk?(orders: readonly Order[]): Promise<unknown>;
   /** Keeps many without an ack for each; resolves when the last is durable. Only where that is another way than `bulk`. */

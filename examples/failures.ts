@@ -1,4 +1,4 @@
-import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { lastValueFrom } from 'rxjs';
 import { WalError, WalPoisonedError, recoverWal, type Wal } from 'rxwal';
 import { fault, marblePlan, memoryWal } from 'rxwal/testing';
 
@@ -10,7 +10,7 @@ interface Order {
 async function place(wal: Wal<Order>, order: Order): Promise<string> {
   // #region failures
   try {
-    const { lsn } = await firstValueFrom(wal.append(order));
+    const { lsn } = await wal.append(order);
     return `201 record ${lsn}`;
   } catch (error) {
     if (!(error instanceof WalError)) throw error;
@@ -39,14 +39,14 @@ async function failingDisk(): Promise<void> {
 
   // #region failures-poisoned
   try {
-    await firstValueFrom(wal.append(order));
+    await wal.append(order);
   } catch (error) {
     if (!(error instanceof WalPoisonedError)) throw error;
     console.log(`the log stopped, outcome of record ${error.lsn}: ${error.outcome}`);
     await wal.close().catch(() => undefined); // gives the lock back, and fails with the same error
     wal = await open(); // everything that was acknowledged is there
     // This record may be there or not. Its LSN tells, as long as nothing else has been appended.
-    if (wal.lastLsn < error.lsn) await firstValueFrom(wal.append(order));
+    if (wal.lastLsn < error.lsn) await wal.append(order);
   }
   // #endregion failures-poisoned
 

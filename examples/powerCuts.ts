@@ -24,7 +24,7 @@ class Accounts {
   /** Resolves once the deposit cannot be lost any more. */
   async deposit(account: string, amount: number): Promise<void> {
     const move: Move = { account, amount };
-    await lastValueFrom(this.wal.append(move));
+    await this.wal.append(move);
     this.#apply(move);
   }
 

@@ -1,7 +1,6 @@
 import { cpSync, mkdtempSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { lastValueFrom } from 'rxjs';
 import { WalCorruptError, openWal, readWal } from 'rxwal';
 
 interface Payment {
@@ -12,7 +11,7 @@ interface Payment {
 /** A log as a crash leaves it: copied while it is open, its last record cut in the middle. */
 async function crash(dir: string): Promise<string> {
   const wal = await openWal<Payment>(join(dir, 'live'), { preallocateBytes: 0 });
-  for (const order of [1, 2, 3]) await lastValueFrom(wal.append({ order, cents: order * 995 }));
+  for (const order of [1, 2, 3]) await wal.append({ order, cents: order * 995 });
   const crashed = join(dir, 'crashed');
   cpSync(wal.dir, crashed, { recursive: true });
   const [file = ''] = await wal.logFiles();

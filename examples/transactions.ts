@@ -1,7 +1,6 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { firstValueFrom } from 'rxjs';
 import { committed, isTransactionCommit, openWal } from 'rxwal';
 
 export async function main(dir: string): Promise<void> {
@@ -11,7 +10,7 @@ export async function main(dir: string): Promise<void> {
 
   wal.next({ type: 'CreateNode', id: 1, labels: ['Person'] });
   wal.next({ type: 'SetNodeProperty', id: 1, key: 'name', value: 'Ada' });
-  await firstValueFrom(wal.append({ type: 'TransactionCommit', transactionId: 1 })); // all three are durable
+  await wal.append({ type: 'TransactionCommit', transactionId: 1 }); // all three are durable
   // #endregion transactions
   console.log(`durable after the commit: ${wal.durableLsn}`);
 

@@ -6,7 +6,8 @@ import type { Ack } from '../src/types';
 const queueFrom = (released = 0) => {
   const acks$ = new Subject<Ack>();
   const ack = jest.fn((lsn: number): Ack => ({ lsn, durable: true }));
-  const queue = new AckQueue(released, ack, acks$);
+  const later: (() => void)[] = [];
+  const queue = new AckQueue(released, ack, acks$, (work) => later.push(work));
   const heard: string[] = [];
   const wait = (lsn: number, name = `${lsn}`): void => {
     new Observable<Ack>((subscriber) => queue.wait(lsn, subscriber)).subscribe({
@@ -15,7 +16,11 @@ const queueFrom = (released = 0) => {
       complete: () => heard.push(`${name}|`),
     });
   };
-  const release = (lsn: number): void => queue.release(lsn);
+  /** As many turns as it takes. */
+  const release = (lsn: number): void => {
+    queue.release(lsn);
+    for (let work = later.shift(); work; work = later.shift()) work();
+  };
   return { queue, ack, acks$, heard, wait, release };
 };
 
@@ -46,6 +51,31 @@ describe('AckQueue', () => {
     for (const name of ['x', 'y', 'z']) wait(1, name);
     release(1);
     expect(heard).toEqual(['x:1', 'x|', 'y:1', 'y|', 'z:1', 'z|']);
+  });
+
+  it('takes any observer, beside a subscriber of the same LSN', () => {
+    const { queue, heard, wait, release } = queueFrom();
+    const observer = {
+      next: ({ lsn }: Ack) => heard.push(`observer:${lsn}`),
+      error: (error: unknown) => heard.push(`observer:${String(error)}`),
+      complete: () => heard.push('observer|'),
+    };
+    queue.wait(1, observer);
+    wait(1);
+    queue.wait(3, observer);
+    release(2);
+    queue.wait(2, observer);
+    queue.fail((lsn) => new RangeError(`no ${lsn}`));
+    expect(heard).toEqual([
+      'observer:1',
+      'observer|',
+      '1:1',
+      '1|',
+      'observer:2',
+      'observer|',
+      'observer:RangeError: no 3',
+    ]);
+    expect(queue.isWaiting).toBe(false);
   });
 
   it('passes over an LSN for which nobody waits', () => {

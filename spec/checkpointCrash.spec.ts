@@ -26,13 +26,12 @@ interface Told {
 async function work(plan: MemoryStoreOptions['plan']): Promise<Told> {
   const { wal, store } = memoryWal<Uint8Array>({ ...RAW, files: filesOf(segmentBytes(1, [])), plan });
   const told: Told = { store, appended: [], ackedLsn: 0, asked: [], saved: [], done: false };
-  const append = (count: number): void => {
+  /** Each in a batch of its own. */
+  const append = async (count: number): Promise<void> => {
     for (let one = 0; one < count; one += 1) {
       const payload = Buffer.from(`record ${told.appended.length + 1}`);
       told.appended.push(hex(payload));
-      wal.append(payload).subscribe(({ lsn }) => {
-        told.ackedLsn = lsn;
-      });
+      told.ackedLsn = (await wal.append(payload)).lsn;
     }
   };
   const checkpoint = async (asked: Checkpoint): Promise<void> => {
@@ -40,18 +39,18 @@ async function work(plan: MemoryStoreOptions['plan']): Promise<Told> {
     told.saved.push(await wal.checkpoint(asked));
   };
   const steps = async (): Promise<void> => {
-    append(2);
+    await append(2);
     await wal.rotate();
-    append(1);
+    await append(1);
     await wal.rotate();
-    append(2);
+    await append(2);
     await checkpoint({ lsn: 3, epoch: 10, transactionId: 7 });
     await wal.rotate();
-    append(1);
+    await append(1);
     await checkpoint({ lsn: 4, epoch: 11 });
     for (let segment = 0; segment < 3; segment += 1) {
       await wal.rotate();
-      append(2);
+      await append(2);
     }
     await checkpoint({ lsn: 12, epoch: 13 });
     await wal.close();
@@ -163,7 +162,7 @@ describe('a crash at any operation of append, rotate and checkpoint', () => {
       const told = await work(stopAt(nth));
       const { wal, store } = openFiles(told.store.durableSnapshot());
       const before = { lsn: wal.lastLsn, epoch: wal.checkpointEpoch ?? 0 };
-      expect(collect(wal.append(Uint8Array.of(1))).values).toEqual([{ lsn: before.lsn + 1, durable: true }]);
+      await expect(wal.append(Uint8Array.of(1))).resolves.toEqual({ lsn: before.lsn + 1, durable: true });
       await wal.rotate();
       await expect(wal.checkpoint()).resolves.toEqual({ lsn: before.lsn + 1, epoch: before.epoch + 1 });
       await wal.close();
@@ -184,7 +183,7 @@ describe('a crash at any operation of append, rotate and checkpoint', () => {
 async function fourSegments(plan?: MemoryStoreOptions['plan']): Promise<{ wal: Wal<Uint8Array>; store: MemoryStore }> {
   const opened = memoryWal<Uint8Array>({ ...RAW, files: filesOf(segmentBytes(1, [])), plan });
   for (let lsn = 1; lsn <= 7; lsn += 1) {
-    opened.wal.next(Uint8Array.of(lsn));
+    await opened.wal.append(Uint8Array.of(lsn));
     if (lsn % 2 === 0) await opened.wal.rotate();
   }
   return opened;
@@ -336,7 +335,7 @@ describe('a failed checkpoint', () => {
     expect(error).toMatchObject({ code: 'WAL_IO', cause: { code: 'EIO' } });
 
     expect(states).toEqual([]);
-    expect(collect(wal.append(Uint8Array.of(8))).values).toEqual([{ lsn: 8, durable: true }]);
+    await expect(wal.append(Uint8Array.of(8))).resolves.toEqual({ lsn: 8, durable: true });
     const left = openFiles(store.durableSnapshot());
     expect(lsnsOf(left.wal).filter((lsn) => lsn > 6)).toEqual([7, 8]);
 

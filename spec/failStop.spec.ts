@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   asyncScheduler,
   catchError,
@@ -333,22 +334,26 @@ function now<R>(source: Observable<R>): R[] {
  * it goes on.
  */
 function expectGoesOn(store: SegmentStore, atLeast: number, atMost: number): void {
-  const [wal] = now(recoverWal<number>(store, { maxSegmentBytes: 160 }));
-  const entries = now(wal!.read());
-  const first = wal!.recovery.firstLsn;
-  expect(first).toBeLessThanOrEqual(CHECKPOINT_LSN + 1);
-  expectDense(entries, first);
-  const last = first + entries.length - 1;
-  expect([wal!.lastLsn, wal!.durableLsn]).toEqual([last, last]);
-  expect(last).toBeGreaterThanOrEqual(atLeast);
-  expect(last).toBeLessThanOrEqual(atMost);
+  virtualTime(({ flush }) => {
+    const [wal] = now(recoverWal<number>(store, { maxSegmentBytes: 160 }));
+    const entries = now(wal!.read());
+    const first = wal!.recovery.firstLsn;
+    expect(first).toBeLessThanOrEqual(CHECKPOINT_LSN + 1);
+    expectDense(entries, first);
+    const last = first + entries.length - 1;
+    expect([wal!.lastLsn, wal!.durableLsn]).toEqual([last, last]);
+    expect(last).toBeGreaterThanOrEqual(atLeast);
+    expect(last).toBeLessThanOrEqual(atMost);
 
-  for (const next of [1, 2, 3].map((n) => last + n)) {
-    expect(now(wal!.append(next))).toEqual([{ lsn: next, durable: true }]);
-  }
-  expectDense(now(wal!.read()), first, last + 3);
-  wal!.complete();
-  expectDense(now(readWal<number>(store)), first, last + 3);
+    for (const next of [1, 2, 3].map((n) => last + n)) {
+      const ack$ = wal!.append(next);
+      flush();
+      expect(now(ack$)).toEqual([{ lsn: next, durable: true }]);
+    }
+    expectDense(now(wal!.read()), first, last + 3);
+    wal!.complete();
+    expectDense(now(readWal<number>(store)), first, last + 3);
+  });
 }
 
 /** All records from `first` on, to `last`, each in its place and with its own value. */
@@ -659,13 +664,14 @@ describe('a log that stops', () => {
     });
   });
 
-  it('answers an append that is looked at later as one that was looked at in time', () => {
+  it('answers an append that is looked at later as one that was looked at in time', async () => {
     const { wal } = memoryWal<string>({ plan: marblePlan({ sync: ['|', '#'] }), durability: { mode: 'nosync' } });
     wal.state$.subscribe();
     const kept = wal.append('kept');
-    wal.sync().catch(nothing);
+    await wal.sync();
     const written = wal.append('written');
-    wal.sync().catch(nothing);
+    await turn();
+    await expect(wal.sync()).rejects.toBeInstanceOf(WalPoisonedError);
     const refused = wal.append('refused');
     expect(now(fate(kept))).toEqual(['1 durable']);
     expect(now(written)).toEqual([{ lsn: 2, durable: false }]);
@@ -715,10 +721,13 @@ describe('a log that stops', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('lets what it acknowledged be read as long as it is not closed', () => {
+  it('lets what it acknowledged be read as long as it is not closed', async () => {
     const { wal } = memoryWal<string>({ plan: marblePlan({ sync: ['|', '|', '#'] }) });
     wal.state$.subscribe();
-    for (const value of ['a', 'b', 'c', 'd']) wal.append(value).subscribe({ error: nothing });
+    for (const value of ['a', 'b', 'c', 'd']) {
+      wal.append(value).subscribe({ error: nothing });
+      await turn();
+    }
     expect(now(wal.read())).toEqual([
       { lsn: 1, value: 'a' },
       { lsn: 2, value: 'b' },
@@ -742,21 +751,24 @@ describe('a log that stops', () => {
     await expect(closed[0]).rejects.toMatchObject({ code: 'WAL_POISONED', cause: EIO });
   });
 
-  it('may be closed by who hears of it: the streams end with the error, the lock is free', () => {
+  it('may be closed by who hears of it: the streams end with the error, the lock is free', async () => {
     const { wal, store } = memoryWal<string>({ plan: marblePlan({ write: '#' }) });
     const ends: unknown[] = [];
+    let closed: Promise<void> | undefined;
     wal.state$.subscribe((state) => {
-      if (state === 'poisoned') wal.close().catch((error: unknown) => ends.push(error));
+      if (state === 'poisoned') closed = later(wal.close());
     });
     merge(...[wal.acks$, wal.commits$, wal.durable$].map((output: Observable<unknown>) => output.pipe(materialize())))
       .pipe(filter(({ kind }) => kind !== 'N'))
       .subscribe((end) => ends.push(end.kind === 'E' ? end.error : 'complete'));
     wal.append('a').subscribe({ error: nothing });
+    await turn();
     expect(ends).toEqual([STOPPED, STOPPED, STOPPED]);
+    await expect(closed).rejects.toEqual(STOPPED);
     expect(now(store.lock())).toHaveLength(1);
   });
 
-  it('refuses what is appended from within its own refusals, without end', () => {
+  it('refuses what is appended from within its own refusals, without end', async () => {
     const { wal } = memoryWal<string>({ plan: marblePlan({ write: '#' }) });
     wal.state$.subscribe();
     const seen: string[] = [];
@@ -765,6 +777,7 @@ describe('a log that stops', () => {
       if (seen.length < 5) wal.append('again').subscribe({ error: again });
     };
     wal.append('a').subscribe({ error: again });
+    await turn();
     expect(seen).toEqual(['unknown', 'not written', 'not written', 'not written', 'not written']);
   });
 
@@ -855,7 +868,7 @@ describe('a log that stops', () => {
         plan: ({ kind, bytes }) =>
           kind === 'write' && bytes === zeros ? throwError(() => fault('ENOSPC')) : undefined,
       });
-      for (const value of ['a', 'b', 'c']) expect(now(wal.append(value))).toHaveLength(1);
+      for (const value of ['a', 'b', 'c']) await expect(wal.append(value)).resolves.toMatchObject({ durable: true });
       await wal.close();
     });
   });

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   NEVER,
   VirtualAction,
@@ -340,18 +341,18 @@ describe('follow, live', () => {
     const looks = new Looks(store);
     const first = openOn(process1.store, { preallocateBytes: 4096 });
     for (const text of ['a', 'b', 'c']) {
-      first.append(bytes(text)).subscribe();
+      await first.append(bytes(text));
       await first.rotate();
     }
     looks.look();
     expect(looks.seen).toEqual(['1:a', '2:b', '3:c']);
     await first.checkpoint({ lsn: 2 });
-    first.append(bytes('d')).subscribe();
+    await first.append(bytes('d'));
     looks.look();
     await first.close();
     looks.look();
     const second = openOn(store);
-    second.append(bytes('e')).subscribe();
+    await second.append(bytes('e'));
     looks.look();
     await second.close();
     looks.look();
@@ -364,11 +365,11 @@ describe('follow, live', () => {
     const store = memoryStore();
     const writer = openOn(store);
     const looks = new Looks(store);
-    writer.append(bytes('a')).subscribe();
+    await writer.append(bytes('a'));
     looks.look();
     for (const text of ['b', 'c', 'd']) {
       await writer.rotate();
-      writer.append(bytes(text)).subscribe();
+      await writer.append(bytes(text));
     }
     await writer.checkpoint({ lsn: 3 });
     looks.look();
@@ -417,10 +418,10 @@ describe('follow, live', () => {
     looks.look();
     expect(lsnsOf(looks.seen)).toEqual([1, 2, 3, 4, 5, 6, 7]);
     const writer = openOn(store);
-    writer.append(bytes('nine')).subscribe();
+    await writer.append(bytes('nine'));
     looks.look();
     expect(lsnsOf(looks.seen)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    writer.append(bytes('ten')).subscribe();
+    await writer.append(bytes('ten'));
     looks.look();
     expect(lsnsOf(looks.seen)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(looks.error).toBeUndefined();
@@ -504,9 +505,11 @@ describe('follow beside a writer that is killed and comes back', () => {
             switch (what) {
               case 'append':
                 append();
+                await turn();
                 break;
               case 'burst':
                 for (let at = 0; at < 5; at += 1) append();
+                await turn();
                 break;
               case 'rotate':
                 await writer.rotate();
@@ -522,6 +525,7 @@ describe('follow beside a writer that is killed and comes back', () => {
                 // Between the write of a batch and its fsync.
                 process.killAfter(1);
                 append();
+                await turn();
                 reopen();
                 break;
               case 'close':

@@ -48,8 +48,8 @@ describe('holes of the model, mended', () => {
 
   it("rotation drops the old writer: buffered bytes are lost, never fsync'd", async () => {
     const { wal, store } = memoryWal<Uint8Array>({ ...options, durability: { mode: 'nosync' } });
-    wal.next(record('a'));
-    wal.next(record('b'));
+    await wal.append(record('a'));
+    await wal.append(record('b'));
     const before = store.operations.length;
     await wal.rotate();
     const steps = stepsOf(store, before);
@@ -62,7 +62,7 @@ describe('holes of the model, mended', () => {
   it('no directory fsync', async () => {
     const { wal, store } = memoryWal<Uint8Array>(options);
     expect([...store.durableSnapshot().keys()]).toEqual([FIRST]);
-    wal.next(record('a'));
+    await wal.append(record('a'));
     const before = store.operations.length;
     await wal.rotate();
     wal.next(record('b'));
@@ -106,7 +106,7 @@ describe('holes of the model, mended', () => {
     }
     // And a record that is really empty is one.
     const { wal } = memoryWal<Uint8Array>(options);
-    wal.next(new Uint8Array(0));
+    await wal.append(new Uint8Array(0));
     await expect(textsOf(wal)).resolves.toEqual(['']);
   });
 
@@ -130,7 +130,7 @@ describe('holes of the model, mended', () => {
     files.set(FIRST, files.get(FIRST)!.slice(0, -7));
     const { wal, store } = memoryWal<Uint8Array>({ ...options, files });
     expect(wal.recovery).toMatchObject({ lastLsn: 2, bytesCut: FRAME - 7 });
-    wal.next(record('c'));
+    await wal.append(record('c'));
     const again = memoryWal<Uint8Array>({ ...options, files: store.durableSnapshot() }).wal;
     await expect(textsOf(again)).resolves.toEqual(['a', 'b', 'c']);
   });

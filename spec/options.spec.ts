@@ -54,7 +54,7 @@ describe('the defaults', () => {
       maxRecordBytes: 16_777_216,
       maxPendingBytes: 67_108_864,
       maxPendingRecords: 1_048_576,
-      preallocateBytes: 1_048_576,
+      preallocateBytes: 262_144,
       isCommit: undefined,
       shutdown$: undefined,
       scheduler: undefined,

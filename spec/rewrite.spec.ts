@@ -3,9 +3,9 @@ import { WalIoError, readWal, recoverWal, type SegmentStore } from 'rxwal';
 import { memoryStore, memoryWal, type MemoryStore } from 'rxwal/testing';
 
 /** What a crash leaves of a log of three records. */
-function crashed(): Map<string, Uint8Array> {
+async function crashed(): Promise<Map<string, Uint8Array>> {
   const { wal, store } = memoryWal<string>();
-  for (const value of ['a', 'b', 'c']) wal.next(value);
+  for (const value of ['a', 'b', 'c']) await wal.append(value);
   return store.snapshot();
 }
 
@@ -40,8 +40,8 @@ describe('a rewrite after a crash', () => {
   it.each([
     ['another byte', (bytes: Uint8Array) => bytes.with(50, (bytes[50] ?? 0) ^ 1)],
     ['fewer bytes', (bytes: Uint8Array) => bytes.subarray(0, bytes.length - 5)],
-  ])('that reads %s than the scan did is refused, and the log is as it was', (_what, changed) => {
-    const files = crashed();
+  ])('that reads %s than the scan did is refused, and the log is as it was', async (_what, changed) => {
+    const files = await crashed();
     const memory = memoryStore({ files });
     let error: unknown;
     recoverWal<string>(forgetful(memory, changed)).subscribe({ error: (failure: unknown) => (error = failure) });

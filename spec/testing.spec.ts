@@ -1,4 +1,5 @@
 import { AssertionError } from 'node:assert';
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   asyncScheduler,
   catchError,
@@ -91,10 +92,16 @@ describe('virtualTime', () => {
 });
 
 describe('memoryWal', () => {
-  it('is open at once', () => {
+  it('is open at once, and what is appended is durable before the turn is over', async () => {
     const { wal } = memoryWal<string>();
     wal.next('a');
-    expect(wal.durableLsn).toBe(1);
+    expect(wal.lastLsn).toBe(1);
+    let durableLsn = 0;
+    setImmediate(() => {
+      durableLsn = wal.durableLsn;
+    });
+    await turn();
+    expect(durableLsn).toBe(1);
   });
 
   it('begins its plan when the log is open: opening takes no time', () => {
@@ -104,10 +111,10 @@ describe('memoryWal', () => {
     });
   });
 
-  it('lays no zeros ahead, so every write is of a batch', () => {
+  it('lays no zeros ahead, so every write is of a batch', async () => {
     const { wal, store } = memoryWal<string>();
     const before = store.operations.length;
-    wal.next('a');
+    await wal.append('a');
     expect(store.operations.slice(before)).toEqual([
       { kind: 'write', file: 'wal_00000000.log', position: 32, bytes: 18 },
       { kind: 'sync', file: 'wal_00000000.log' },
@@ -118,8 +125,10 @@ describe('memoryWal', () => {
     virtualTime(({ flush }) => {
       const { wal, store } = memoryWal<string>({ plan: marblePlan({ sync: ['-|', '---------|'] }) });
       wal.next('durable');
-      wal.next('written');
       const lsns: number[][] = [];
+      timer(2).subscribe(() => {
+        wal.next('written');
+      });
       timer(5).subscribe(() => {
         const killed = memoryWal<string>({ files: store.snapshot() }).wal;
         const powerCut = memoryWal<string>({ files: store.durableSnapshot() }).wal;
@@ -168,10 +177,10 @@ describe('memoryStore', () => {
     expect(names).toEqual([['/var/lib/app/wal_00000000.log']]);
   });
 
-  it('keeps snapshots apart from what comes later', () => {
+  it('keeps snapshots apart from what comes later', async () => {
     const { wal, store } = memoryWal<string>();
     const before = store.snapshot();
-    wal.next('a');
+    await wal.append('a');
     expect(before.get('wal_00000000.log')).toHaveLength(32);
     expect(store.snapshot().get('wal_00000000.log')).toHaveLength(50);
   });

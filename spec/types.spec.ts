@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { of, type Observable, type Observer, type SchedulerLike } from 'rxjs';
+import { firstValueFrom, forkJoin, map, mergeMap, of, type Observable, type Observer, type SchedulerLike } from 'rxjs';
 import {
   appendTo,
   cborCodec,
@@ -152,11 +152,23 @@ describe('a log', () => {
   it('takes its own values only', () => {
     expectToCompile(() => {
       wal.next({ type: 'Placed', id: 1 });
-      expectType(wal.append({ type: 'Paid', cents: 1 })).toBe<Observable<Ack>>();
+      expectType(wal.append({ type: 'Paid', cents: 1 })).toBe<Observable<Ack> & PromiseLike<Ack>>();
       // @ts-expect-error -- a string is no MyEvent
       void wal.append('a');
       // @ts-expect-error -- cents are missing
       wal.next({ type: 'Paid' });
+    });
+  });
+
+  it('gives an ack that can be awaited, and piped', () => {
+    expectToCompile(async () => {
+      const append = wal.append({ type: 'Paid', cents: 1 });
+      expectType(await append).toBe<Ack>();
+      expectType(await Promise.all([append, append])).toBe<[Ack, Ack]>();
+      expectType(await firstValueFrom(append)).toBe<Ack>();
+      expectType(append.pipe(map(({ lsn }) => lsn))).toBe<Observable<number>>();
+      expectType(forkJoin([append, append])).toBe<Observable<[Ack, Ack]>>();
+      expectType(of(1).pipe(mergeMap(() => append))).toBe<Observable<Ack>>();
     });
   });
 

@@ -1,9 +1,15 @@
-import type { Subject, Subscriber } from 'rxjs';
+import type { Observer, Subject } from 'rxjs';
 import type { Ack } from './types';
 
-type Waiter = Subscriber<Ack> | Subscriber<Ack>[];
+type Waiter = Observer<Ack> | Observer<Ack>[];
 
 const SMALLEST = 64;
+
+/**
+ * Acks handed out in one turn of the event loop. What is done with each of them, such as the next append, takes some microseconds, and
+ * the application's own timers wait meanwhile.
+ */
+const ACKS_A_TURN = 1024;
 
 /**
  * Those who wait for an LSN, released in LSN order by the watermark.
@@ -17,8 +23,10 @@ export class AckQueue {
   #target: number;
   #waiting = 0;
   #handing = false;
+  /** Acks are due that wait for the next turn. */
+  #pausing = false;
   /** Those who came too late to wait, while acks are handed out: they take their turn. */
-  #late: { readonly lsn: number; readonly subscriber: Subscriber<Ack> }[] = [];
+  #late: { readonly lsn: number; readonly observer: Observer<Ack> }[] = [];
 
   /**
    * @param released the last LSN that nobody has to wait for.
@@ -29,6 +37,8 @@ export class AckQueue {
     released: number,
     private readonly ack: (lsn: number) => Ack,
     private readonly acks$: Subject<Ack>,
+    /** Does the rest of what is due, in the next turn. */
+    private readonly later: (work: () => void) => void,
   ) {
     this.#released = released;
     this.#target = released;
@@ -43,19 +53,19 @@ export class AckQueue {
     return lsn <= this.#released;
   }
 
-  /** Hands the ack of an LSN to a subscriber when it is released; where it is, at once, or in its turn behind others. */
-  wait(lsn: number, subscriber: Subscriber<Ack>): void {
+  /** Hands the ack of an LSN to an observer when it is released; where it is, at once, or in its turn behind others. */
+  wait(lsn: number, observer: Observer<Ack>): void {
     if (this.isReleased(lsn)) {
-      this.#late.push({ lsn, subscriber });
+      this.#late.push({ lsn, observer });
       this.#handOut();
       return;
     }
     while (lsn - this.#released > this.#ring.length) this.#grow();
     const at = this.#at(lsn);
     const there = this.#ring[at];
-    if (there === undefined) this.#ring[at] = subscriber;
-    else if (Array.isArray(there)) there.push(subscriber);
-    else this.#ring[at] = [there, subscriber];
+    if (there === undefined) this.#ring[at] = observer;
+    else if (Array.isArray(there)) there.push(observer);
+    else this.#ring[at] = [there, observer];
     this.#waiting += 1;
   }
 
@@ -69,16 +79,35 @@ export class AckQueue {
    * A waiter may append again from within its handler, and that may be released before the handler returns: it takes its turn in the
    * loop that is running, so order holds and the stack does not grow.
    */
-  #handOut(): void {
+  #handOut(most = ACKS_A_TURN): void {
     if (this.#handing) return;
     this.#handing = true;
-    while (this.#released < this.#target || this.#late.length > 0) {
+    let left = this.#pausing ? 0 : most;
+    while ((this.#released < this.#target && left > 0) || this.#late.length > 0) {
       const late = this.#late;
       if (late.length > 0) this.#late = [];
-      for (const { lsn, subscriber } of late) complete(subscriber, this.ack(lsn));
-      if (this.#released < this.#target) this.#releaseNext();
+      for (const { lsn, observer } of late) complete(observer, this.ack(lsn));
+      if (this.#released < this.#target && left > 0) {
+        this.#releaseNext();
+        left -= 1;
+      }
     }
     this.#handing = false;
+    if (this.#released < this.#target && !this.#pausing) this.#pause();
+  }
+
+  #pause(): void {
+    this.#pausing = true;
+    this.later(() => {
+      this.#pausing = false;
+      this.#handOut();
+    });
+  }
+
+  /** Hands out at once all that is due: the log is about to end. */
+  finish(): void {
+    this.#pausing = false;
+    this.#handOut(Infinity);
   }
 
   #releaseNext(): void {
@@ -94,16 +123,16 @@ export class AckQueue {
     if (waiter === undefined && !this.acks$.observed) return;
     const ack = this.ack(lsn);
     if (Array.isArray(waiter)) {
-      for (const subscriber of waiter) this.#complete(subscriber, ack);
+      for (const observer of waiter) this.#complete(observer, ack);
     } else if (waiter !== undefined) {
       this.#complete(waiter, ack);
     }
     this.acks$.next(ack);
   }
 
-  #complete(subscriber: Subscriber<Ack>, ack: Ack): void {
+  #complete(observer: Observer<Ack>, ack: Ack): void {
     this.#waiting -= 1;
-    complete(subscriber, ack);
+    complete(observer, ack);
   }
 
   /** Fails all who wait, oldest first. */
@@ -115,9 +144,9 @@ export class AckQueue {
       if (waiter === undefined) continue;
       this.#ring[at] = undefined;
       const error = errorFor(lsn);
-      for (const subscriber of [waiter].flat()) {
+      for (const observer of [waiter].flat()) {
         this.#waiting -= 1;
-        subscriber.error(error);
+        observer.error(error);
       }
     }
   }
@@ -136,7 +165,7 @@ export class AckQueue {
   }
 }
 
-function complete(subscriber: Subscriber<Ack>, ack: Ack): void {
-  subscriber.next(ack);
-  subscriber.complete();
+function complete(observer: Observer<Ack>, ack: Ack): void {
+  observer.next(ack);
+  observer.complete();
 }

@@ -1,6 +1,6 @@
 import { catchError, concatMap, defaultIfEmpty, defer, map, of, retry, take, throwError, type Observable } from 'rxjs';
 import { WalCorruptError, WalIoError } from './errors';
-import { segmentFrames } from './segmentFrames';
+import { segmentFrames } from './reading/segmentFrames';
 import type { SegmentFile, SegmentStore } from './store/segmentStore';
 import { survey, type Survey } from './survey';
 import { examineTail } from './tornTail';

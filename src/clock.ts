@@ -1,18 +1,50 @@
-import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import { Subscription, asyncScheduler, type SchedulerAction, type SchedulerLike } from 'rxjs';
 
 /** Milliseconds that no wall clock of ours is below (it passed them in 2001) and no virtual time gets to. */
 const EARLIEST_WALL_CLOCK = 1e12;
 
+/** Taken now: a test that fakes the timers of its process does not mean the log's. */
+const nextTick = process.nextTick.bind(process);
+const { queueMicrotask, setImmediate: setImmediateOf } = globalThis;
+
 /**
- * The log's default clock: `asyncScheduler` with a `now` that never jumps, and counts in microseconds.
+ * The log's default clock: `asyncScheduler` with a `now` that never jumps, and counts in microseconds. Work without a delay runs at the
+ * end of the current turn of the event loop, when every callback and every promise that is due has run.
  *
  * `asyncScheduler.now` is the wall clock, which an operator or NTP may set; no decision about data may hang on it. Inside
- * `TestScheduler.run` it is virtual, starts at 0, and is used as it is.
+ * `TestScheduler.run` all is virtual: it starts at 0, and is used as it is.
  */
 export const monotonicScheduler: SchedulerLike = {
-  now: () => {
-    const now = asyncScheduler.now();
-    return now < EARLIEST_WALL_CLOCK ? now : performance.now();
-  },
-  schedule: asyncScheduler.schedule.bind(asyncScheduler),
+  now: () => (isVirtual() ? asyncScheduler.now() : performance.now()),
+  schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
+    delay > 0 || isVirtual() ? asyncScheduler.schedule(work, delay, state) : atEndOfTurn(work, state),
 };
+
+/** Runs work in the next turn of the event loop, behind what else is due there; in virtual time at once behind what is queued. */
+export function inNextTurn(work: () => void): void {
+  if (isVirtual()) asyncScheduler.schedule(work);
+  else setImmediateOf(work);
+}
+
+function isVirtual(): boolean {
+  return asyncScheduler.now() < EARLIEST_WALL_CLOCK;
+}
+
+/**
+ * `asapScheduler` is a microtask: too early for those that a longer chain of promises leads to. A tick alone, asked for in a callback of the
+ * event loop, comes before every promise which that callback resolves; one that a microtask asks for comes when no promise is left.
+ */
+function atEndOfTurn<T>(work: (this: SchedulerAction<T>, state?: T) => void, state?: T): Subscription {
+  const action = Object.assign(new Subscription(), {
+    schedule: (next?: T, delay = 0): Subscription => {
+      action.add(monotonicScheduler.schedule(work, delay, next));
+      return action;
+    },
+  });
+  queueMicrotask(() => {
+    nextTick(() => {
+      if (!action.closed) work.call(action, state);
+    });
+  });
+  return action;
+}

@@ -9,8 +9,8 @@ export type { Gap } from './salvage/gap';
 
 // Records and codecs.
 export { isTransactionCommit, type Id, type WalRecord } from './walRecord';
-export { cborCodec } from './cborCodec';
-export { rawCodec } from './rawCodec';
+export { cborCodec } from './codec/cborCodec';
+export { rawCodec } from './codec/rawCodec';
 
 // The line, stage by stage.
 export { serialize, type SerializeOptions } from './operators/serialize';
@@ -50,6 +50,7 @@ export type {
   DurabilityMode,
   Entry,
   Frame,
+  FrameRun,
   FrameKind,
   Payload,
   ReadOptions,

@@ -4,7 +4,6 @@ import {
   AsyncSubject,
   BehaviorSubject,
   NEVER,
-  Observable,
   Subject,
   catchError,
   concat,
@@ -15,11 +14,12 @@ import {
   takeUntil,
   tap,
   throwError,
+  type Observable,
   type Subscription,
 } from 'rxjs';
 import { AckQueue } from './ackQueue';
 import { isVanished } from './besideWriter';
-import { monotonicScheduler } from './clock';
+import { inNextTurn, monotonicScheduler } from './clock';
 import {
   WalBackpressureError,
   WalClosedError,
@@ -29,14 +29,15 @@ import {
   type WalError,
 } from './errors';
 import { encodeCheckpointFile } from './format/checkpoint';
+import { entriesOf } from './reading/entriesOf';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
 import { asIoError } from './ioError';
 import { line } from './line';
 import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
-import { deserialize } from './operators/deserialize';
 import { checkNames, checkReadOptions, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
-import { pastTheEnd, readFrames } from './read';
+import { PendingAck, type AckSource } from './pendingAck';
+import { pastTheEnd, readRuns } from './read';
 import type { Recovered } from './recover';
 import { saveCheckpoint } from './saveCheckpoint';
 import { segmentName, type Unlock } from './store/segmentStore';
@@ -84,6 +85,12 @@ export class LiveWal<T> implements Wal<T> {
   readonly #ended$ = new AsyncSubject<void>();
 
   readonly #queue: AckQueue;
+  readonly #acks: AckSource = {
+    waitFor: (lsn, observer) => {
+      if (this.#failure && !this.#queue.isReleased(lsn)) observer.error(this.#poisoned(lsn));
+      else this.#queue.wait(lsn, observer);
+    },
+  };
   readonly #turns = new Turns<Barrier, Commit>();
   readonly #checkpoints = new Turns<Checkpoint, Checkpoint>();
 
@@ -127,7 +134,10 @@ export class LiveWal<T> implements Wal<T> {
     this.#saved = recovered.checkpoint;
     this.#outputs = new Outputs(recovered.lastLsn);
     const ack = (lsn: number): Ack => ({ lsn, durable: lsn <= this.#durableLsn });
-    this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks);
+    this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks, (work) => {
+      if (options.scheduler) options.scheduler.schedule(work);
+      else inNextTurn(work);
+    });
     this.#run(recovered);
     this.#shutdownSubscription = from(options.shutdown$ ?? NEVER).subscribe({
       next: () => {
@@ -171,8 +181,8 @@ export class LiveWal<T> implements Wal<T> {
             this.#pendingBytes += end - start;
             this.#verdict = lsn;
           },
-          onBatch: ({ frames, bytes }) => {
-            this.#handedLsn = frames.at(-1)?.lsn ?? this.#handedLsn;
+          onBatch: ({ records, lastLsn, bytes }) => {
+            if (records > 0) this.#handedLsn = lastLsn;
             this.#handedBytes = bytes;
             this.#inFlight = true;
           },
@@ -205,16 +215,13 @@ export class LiveWal<T> implements Wal<T> {
 
   // In.
 
-  append(value: T): Observable<Ack> {
+  append(value: T): PendingAck {
     const outer = this.#appending;
     this.#appending = true;
     const verdict = this.#take(value);
     this.#appending = outer;
-    if (typeof verdict !== 'number') return throwError(() => verdict);
-    return new Observable<Ack>((subscriber) => {
-      if (this.#failure && !this.#queue.isReleased(verdict)) subscriber.error(this.#poisoned(verdict));
-      else this.#queue.wait(verdict, subscriber);
-    });
+    if (typeof verdict === 'number') return new PendingAck(this.#acks, verdict);
+    return new PendingAck({ waitFor: (_lsn, observer) => observer.error(verdict) }, 0);
   }
 
   next(value: T): void {
@@ -420,7 +427,7 @@ export class LiveWal<T> implements Wal<T> {
       if (after > this.#lastLsn) return throwError(() => pastTheEnd(after, this.#lastLsn));
       const until = Math.min(this.#durableLsn, options.until ?? Infinity);
       let lastLsn = after;
-      return readFrames(this.#store, {
+      return readRuns(this.#store, {
         segments: [...this.#segments],
         logId: this.#logId,
         after: options.after,
@@ -429,8 +436,8 @@ export class LiveWal<T> implements Wal<T> {
         end: 'whole',
         durableLsn: until,
       }).pipe(
-        tap(({ lsn }) => {
-          lastLsn = lsn;
+        tap((run) => {
+          lastLsn = run.lastLsn;
         }),
         catchError((error: unknown) => {
           // A checkpoint may remove a segment before this reader gets to it.
@@ -438,7 +445,7 @@ export class LiveWal<T> implements Wal<T> {
           const removed = isVanished(error) && lastLsn + 1 < firstLsn;
           return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
         }),
-        deserialize(this.#options.codec),
+        entriesOf(this.#options.codec, after),
       );
     });
   }
@@ -520,6 +527,8 @@ export class LiveWal<T> implements Wal<T> {
       this.#queue.isWaiting ||
       this.#turns.size > 0;
     this.#stopping = true;
+    // What was acknowledged before is told first.
+    this.#queue.finish();
     this.#outputs.poison(error);
     this.#queue.fail((lsn) => this.#poisoned(lsn));
     this.#turns.rejectAll(error);
@@ -537,6 +546,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#shutdownSubscription?.unsubscribe();
     const failure = this.#failure && new WalPoisonedError(this.#failure.cause, 'unknown');
     const end = (error: WalError | undefined): void => {
+      this.#queue.finish();
       this.#outputs.end(this.#sourceError);
       if (error === undefined) {
         this.#ended$.next();

@@ -11,7 +11,7 @@ import { toTheEnd } from './toTheEnd';
 import type { Wal } from './wal';
 import type { WalRecord } from './walRecord';
 
-/** How a log behaves, and who may read the files that it makes. */
+/** How a log behaves, how it uses the disk, and who may read the files that it makes. */
 export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {}
 
 /**
@@ -30,8 +30,8 @@ export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {}
  */
 export async function openWal<T = WalRecord>(dir: string, options: OpenWalOptions<T> = {}): Promise<Wal<T>> {
   if (typeof dir !== 'string' || dir === '') throw new TypeError(`dir must be a path, not ${JSON.stringify(dir)}`);
-  const { fileMode, directoryMode, ...walOptions } = options;
-  return lastValueFrom(recoverWal(nodeStore(dir, { fileMode, directoryMode }), walOptions));
+  const { fileMode, directoryMode, io, ...walOptions } = options;
+  return lastValueFrom(recoverWal(nodeStore(dir, { fileMode, directoryMode, io }), walOptions));
 }
 
 /**

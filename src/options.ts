@@ -1,5 +1,5 @@
 import type { Observable, SchedulerLike } from 'rxjs';
-import { cborCodec } from './cborCodec';
+import { cborCodec } from './codec/cborCodec';
 import { FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from './format/frame';
 import { HEADER_BYTES } from './format/header';
 import { DEFAULT_MAX_SEGMENT_BYTES } from './operators/rotate';
@@ -62,7 +62,7 @@ export interface WalOptions<T> {
    * Zeros kept ahead of the write position, in bytes: an fsync that overwrites zeros does not wait for the file system's journal.
    * 0 turns it off. Mode `nosync`, which waits for none, lays no zeros.
    *
-   * @default 1_048_576 (1 MiB)
+   * @default 262_144 (256 KiB)
    */
   readonly preallocateBytes?: number | undefined;
 
@@ -105,6 +105,8 @@ const KNOWN: Readonly<Record<keyof WalOptions<unknown>, true>> = {
 /** The names of all options of a log. */
 export const WAL_OPTIONS: readonly string[] = Object.keys(KNOWN);
 
+/** Larger steps stall the append beside them for as long as they take to write: `bench/NOTES.md`. */
+const DEFAULT_PREALLOCATE_BYTES = 256 * 1024;
 const MIB = 1024 * 1024;
 const DEFAULT_MAX_RECORD_BYTES = 16 * MIB;
 const MIN_SEGMENT_BYTES = HEADER_BYTES + 2 * FRAME_OVERHEAD_BYTES;
@@ -124,7 +126,7 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
     throw wrongType('scheduler', 'a scheduler', scheduler);
   }
   const durability = checkDurability(options.durability ?? { mode: 'sync' });
-  const preallocateBytes = integer('preallocateBytes', options.preallocateBytes ?? MIB, 0);
+  const preallocateBytes = integer('preallocateBytes', options.preallocateBytes ?? DEFAULT_PREALLOCATE_BYTES, 0);
   return {
     durability,
     codec: checkCodec(options.codec ?? cborCodec<T>()),

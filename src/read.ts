@@ -15,17 +15,19 @@ import {
   type Observable,
 } from 'rxjs';
 import { isVanished, judgeTail, surveyBesideWriter } from './besideWriter';
-import { cborCodec } from './cborCodec';
+import { cborCodec } from './codec/cborCodec';
 import { WalCorruptError, WalRecordError, WalTruncatedError } from './errors';
+import { runUntil, type StoredRun } from './reading/storedRun';
+import { entriesOf } from './reading/entriesOf';
 import { asIoError } from './ioError';
 import { deserialize } from './operators/deserialize';
 import { WAL_OPTIONS, checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
 import type { Gap } from './salvage/gap';
 import { salvage } from './salvage/salvage';
-import { segmentFrames, withFile } from './segmentFrames';
+import { segmentRuns, withFile } from './reading/segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
-import type { Codec, Entry, ReadOptions, SegmentInfo, StoredFrame } from './types';
+import type { Codec, Entry, ReadOptions, SegmentInfo } from './types';
 import type { WalRecord } from './walRecord';
 
 export interface ReadWalOptions<T> extends ReadOptions {
@@ -84,7 +86,7 @@ export function readWal<T = WalRecord>(
         // Behind a segment that a crash kept from being made stands one that had been whole before.
         const end = headless ? 'whole' : 'torn';
         let lastLsn = after ?? (segments[0]?.firstLsn ?? 1) - 1;
-        return readFrames(store, {
+        return readRuns(store, {
           segments,
           logId,
           after,
@@ -93,15 +95,15 @@ export function readWal<T = WalRecord>(
           end,
           durableLsn: checkpoint?.lsn ?? 0,
         }).pipe(
-          tap(({ lsn }) => {
-            lastLsn = lsn;
+          tap((run) => {
+            lastLsn = run.lastLsn;
           }),
           catchError((error: unknown) =>
             isVanished(error) ? vanished(store, lastLsn, error) : throwError(() => error),
           ),
         );
       }),
-      deserialize(codec),
+      entriesOf(codec, after),
     );
   });
 }
@@ -155,7 +157,10 @@ function salvaged<T>(
   );
 }
 
-export interface ReadFramesOptions {
+/** What is made of the records in a chunk may take the event loop for about a millisecond. */
+const CHUNK_BYTES = 128 * 1024;
+
+export interface ReadRunsOptions {
   /** Without a gap, oldest first. */
   readonly segments: readonly SegmentInfo[];
   readonly logId: Uint8Array;
@@ -171,11 +176,12 @@ export interface ReadFramesOptions {
 }
 
 /**
- * The record frames with `after < lsn <= until`, across segments, each checked.
+ * The frames of the segments that hold records with `after < lsn <= until`, up to the last of them, many at a time, each checked. Marks and
+ * checkpoints are among them, and records up to `after` may be in the first.
  *
  * Fails with `WalTruncatedError` where a checkpoint has removed the first of them, and `WalCorruptError` at damage.
  */
-export function readFrames(store: SegmentStore, options: ReadFramesOptions): Observable<StoredFrame> {
+export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observable<StoredRun> {
   const { segments, logId, until, maxRecordBytes, end, durableLsn } = options;
   const [oldest] = segments;
   if (!oldest) return EMPTY;
@@ -190,7 +196,7 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
   /** The last segment begins before the end of the one before it: its header is an old block's, and it must be empty. */
   let staleHeader = false;
 
-  const read = (index: number): Observable<StoredFrame> => {
+  const read = (index: number): Observable<StoredRun> => {
     const segment = segments[index];
     if (!segment) return EMPTY;
     const next = segments[index + 1];
@@ -200,15 +206,13 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
     return withFile(store, name, (file) =>
       file.size().pipe(
         concatMap((size) => {
-          const frames = segmentFrames(file, { logId, after: lastLsn, maxRecordBytes, size }).pipe(
-            tap({
-              next: ({ kind, lsn }) => {
-                isEmpty = false;
-                if (kind === 'record') lastLsn = lsn;
-              },
+          const runs = segmentRuns(file, { logId, after: lastLsn, maxRecordBytes, size, chunkBytes: CHUNK_BYTES }).pipe(
+            map((run) => runUntil(run, until)),
+            tap((run) => {
+              isEmpty = false;
+              lastLsn = run.lastLsn;
             }),
-            filter(({ kind }) => kind === 'record'),
-            takeWhile(({ lsn }) => lsn < until, true),
+            takeWhile((run) => run.lastLsn < until, true),
             catchError((error: unknown) => {
               if (next || end !== 'torn' || !(error instanceof WalCorruptError)) return throwError(() => error);
               return judgeTail(file, error, { logId, maxRecordBytes }).pipe(
@@ -236,18 +240,18 @@ export function readFrames(store: SegmentStore, options: ReadFramesOptions): Obs
             const reason = `the segment ends with LSN ${lastLsn}, and LSN ${endsAt} was durable`;
             throw new WalCorruptError({ file: name, offset: size, lsn: lastLsn + 1, reason });
           });
-          return concat(frames, whole);
+          return concat(runs, whole);
         }),
       ),
     ).pipe(asIoError('Reading', name));
   };
 
-  const frames$ = from(wanted.keys()).pipe(concatMap((index) => read(first + index)));
+  const runs$ = from(wanted.keys()).pipe(concatMap((index) => read(first + index)));
   // Nothing in the last segment says that it begins where its header says.
   const isStale = (): boolean => end === 'torn' && first === last && logEndsAt < (segments[last]?.firstLsn ?? 0);
   const before = defer(() => (isStale() ? read(last - 1) : EMPTY));
   const isTheLog = defer(() => (after > logEndsAt ? throwError(() => pastTheEnd(after, logEndsAt)) : EMPTY));
-  return concat(concat(frames$, before).pipe(filter(({ lsn }) => lsn > after && lsn <= until)), isTheLog);
+  return concat(concat(runs$, before).pipe(filter(({ lastLsn }) => lastLsn > after)), isTheLog);
 }
 
 /** A reader that has read more than this log ever held has read another one. */

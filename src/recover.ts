@@ -20,8 +20,8 @@ import { WalCorruptError, WalError } from './errors';
 import { HEADER_BYTES, LOG_ID_BYTES, encodeHeader } from './format/header';
 import { asIoError } from './ioError';
 import { wholeBelow } from './operators/checkpoint';
-import { readChunks } from './readChunks';
-import { segmentFrames, withFile } from './segmentFrames';
+import { readChunks } from './reading/readChunks';
+import { segmentFrames, withFile } from './reading/segmentFrames';
 import { replaceFile } from './store/replaceFile';
 import { TEMPORARY_SUFFIX, segmentName, type SegmentStore } from './store/segmentStore';
 import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
@@ -136,7 +136,8 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
   return scan(log, last, 'tail').pipe(
     concatMap((ending) => {
       const before = found.segments.at(-2);
-      if (ending.lastLsn >= last.firstLsn || !before) return of({ ending, stale: false });
+      // A mark behind the header was written when the header had long been durable.
+      if (ending.lastLsn >= last.firstLsn || ending.clean || !before) return of({ ending, stale: false });
       // No record in it tells where it begins: on some file systems an old block can stand in its header's place after a crash.
       return scan(log, before, 'whole').pipe(
         map(({ lastLsn, end }) => {

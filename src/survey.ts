@@ -3,8 +3,8 @@ import { WalCorruptError } from './errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from './format/checkpoint';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
 import { asIoError } from './ioError';
-import { dataEnd, readChunks } from './readChunks';
-import { eachFile, withFile } from './segmentFrames';
+import { dataEnd, readChunks } from './reading/readChunks';
+import { eachFile, withFile } from './reading/segmentFrames';
 import { MAX_SEQUENCE, isLeftover, segmentName, segmentSequences, type SegmentStore } from './store/segmentStore';
 import type { Checkpoint, SegmentInfo } from './types';
 
@@ -72,7 +72,8 @@ function readCheckpoint(store: SegmentStore): Observable<ReturnType<typeof decod
 /** The header of the last segment may be missing: a crash while it was made. That is for recovery to judge. */
 function readHeader(store: SegmentStore, sequence: number, isLast: boolean): Observable<Found> {
   const name = segmentName(sequence);
-  return withFile(store, name, (file) => file.read(0, HEADER_BYTES)).pipe(
+  const bytes$ = store.readStart?.(name, HEADER_BYTES) ?? withFile(store, name, (file) => file.read(0, HEADER_BYTES));
+  return bytes$.pipe(
     asIoError('Reading', name),
     map((bytes) => {
       try {

@@ -1,9 +1,9 @@
 import { concatMap, map, reduce, type Observable } from 'rxjs';
 import { WalCorruptError } from './errors';
 import { FRAME_OVERHEAD_BYTES, crcStart, frameLsn, isSealed } from './format/frame';
-import { dataEnd, readChunks } from './readChunks';
+import { dataEnd, readChunks } from './reading/readChunks';
 import type { ReadOnlyFile } from './store/segmentStore';
-import { wholeFrame, type FrameClaim } from './wholeFrame';
+import { wholeFrame, type FrameClaim } from './reading/wholeFrame';
 
 export interface ExamineTailOptions {
   readonly logId: Uint8Array;

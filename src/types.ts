@@ -113,10 +113,27 @@ export type Barrier =
 /** Why a batch ended. */
 export type BatchReason = 'commit' | 'count' | 'delay' | 'cadence' | 'barrier' | 'close';
 
-/** The frames made durable by one fsync. Holds no frames where only a barrier was waiting. */
+/** Frames that stand side by side in one buffer: the bytes `buffer[start, end)`. */
+export interface FrameRun {
+  readonly buffer: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The frames made durable by one fsync. Holds none where only a barrier was waiting.
+ *
+ * What is kept of them is where their bytes stand, and not an object for each: a million records that wait cost their bytes and no more.
+ */
 export interface Batch {
-  readonly frames: readonly Frame[];
-  /** Sum of the frames' bytes. */
+  readonly runs: readonly FrameRun[];
+  /** Frames in the runs. */
+  readonly records: number;
+  /** LSN of the first of them; 0 where there is none. */
+  readonly firstLsn: number;
+  /** LSN of the last of them; 0 where there is none. */
+  readonly lastLsn: number;
+  /** Sum of the runs' bytes. */
   readonly bytes: number;
   readonly reason: BatchReason;
   readonly barriers: readonly Barrier[];

@@ -21,7 +21,7 @@ export interface CheckpointMark {
 export interface Wal<T> extends Observer<T>, AsyncDisposable {
   /**
    * Appends a value. It happens on the call, not on the subscription; the Observable emits the ack once the record is durable
-   * (mode `nosync`: written) and completes, also for a late subscriber.
+   * (mode `nosync`: written) and completes, also for a late subscriber. `await wal.append(value)` waits for that.
    *
    * A commit takes 3 frames of time here, and `b` comes while `a` is on its way:
    *
@@ -33,7 +33,7 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    * Its errors: `WalRecordError` (this value cannot be a record), `WalBackpressureError` (too much is waiting), `WalClosedError`,
    * `WalPoisonedError` (the log stopped; `outcome` says what became of the record).
    */
-  append(value: T): Observable<Ack>;
+  append(value: T): Observable<Ack> & PromiseLike<Ack>;
 
   /** Appends and forgets. A refusal goes to {@link rejected$}, or is reported as an unhandled error where nobody listens there. */
   next(value: T): void;

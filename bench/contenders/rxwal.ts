@@ -1,4 +1,4 @@
-import { firstValueFrom, from, lastValueFrom } from 'rxjs';
+import { from, lastValueFrom } from 'rxjs';
 import { appendTo, openWal } from 'rxwal';
 import type { Contender } from '../contender';
 import type { Order } from '../order';
@@ -10,7 +10,7 @@ const rxwal: Contender = {
   async open(dir) {
     const wal = await openWal<Order>(dir);
     return {
-      append: (order) => firstValueFrom(wal.append(order)),
+      append: (order) => wal.append(order),
       bulk: (orders) => lastValueFrom(from(orders).pipe(appendTo(wal))),
       bulkUnacked: (orders) => {
         for (const order of orders) wal.next(order);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { VirtualTimeScheduler } from 'rxjs';
 import { recoverWal, type Wal, type WalOptions } from 'rxwal';
 import { fault, powerCuts, seededRandom, simulatedDisk, type SimulatedDisk } from 'rxwal/testing';
 import { RAW, collect, filesOf, segmentBytes } from '../support/logs';
@@ -51,7 +52,7 @@ describe('a checkpoint whose name has not reached the disk', () => {
         async use(disk, promise) {
           const wal = open(disk);
           for (let lsn = 1; lsn <= 3; lsn += 1) {
-            wal.next(Uint8Array.of(lsn));
+            await wal.append(Uint8Array.of(lsn));
             promise(lsn);
             await wal.rotate();
           }
@@ -91,7 +92,9 @@ describe('a record that an opening has cut', () => {
     const shown = (seed: number): string => {
       const random = seededRandom(seed);
       const disk = simulatedDisk({ files: FILES, stale: false });
-      open(disk).next(record(1, 1));
+      const clock = new VirtualTimeScheduler();
+      open(disk, { scheduler: clock }).next(record(1, 1));
+      clock.flush();
       disk.kill();
       for (const life of [2, 3]) {
         const wal = open(disk, pairs);

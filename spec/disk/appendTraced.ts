@@ -4,7 +4,7 @@
  */
 import { concatMap, from, lastValueFrom, map, mergeMap, range, tap, type Observable } from 'rxjs';
 import { recoverWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { nodeStore } from '../../src/store/nodeStore';
 import type { SegmentStore } from '../../src/store/segmentStore';
 import type { Ack, Durability } from '../../src/types';

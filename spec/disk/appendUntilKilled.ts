@@ -2,7 +2,7 @@
  * The program of crash.spec.ts: opens the log and appends without end, and says each ack as it comes, until it is killed.
  */
 import { openWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import type { Durability } from '../../src/types';
 import { say } from './say';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import { openWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { readWal } from '../../src/read';
 import type { Durability, Entry } from '../../src/types';
 import { crashPayload, type KilledWork } from './appendUntilKilled';

@@ -8,7 +8,7 @@ import { lastValueFrom, toArray } from 'rxjs';
 import { WalError, WalPoisonedError } from '../../src/errors';
 import { openWal } from '../../src/openWal';
 import type { WalOptions } from '../../src/options';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { readWal } from '../../src/read';
 
 export interface FillReport {

@@ -79,7 +79,7 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
   salvage: {
     ...salvage,
     lines: [
-      "refused: LSN 2: a frame's checksum does not match, and a mark at byte 188 proves that it had been durable",
+      "refused: LSN 2: a frame's checksum does not match, and a mark at byte 172 proves that it had been durable",
       '1: order 1',
       "lost: LSN 2 to 2: a frame's checksum does not match",
       '3: order 3',

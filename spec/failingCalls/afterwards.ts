@@ -1,6 +1,6 @@
 import { lastValueFrom, map, toArray } from 'rxjs';
 import { openWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { readWal } from '../../src/read';
 import type { StoredEntry } from './events';
 import type { Judge } from './judge';

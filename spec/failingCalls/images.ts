@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
 import { HEADER_BYTES } from '../../src/format/header';
 import { openWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { segmentName } from '../../src/store/segmentStore';
 import { frameBytes } from '../support/bytes';
 import type { Settings } from './events';

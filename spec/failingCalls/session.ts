@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { lastValueFrom, map, toArray, type Observable } from 'rxjs';
 import { WalError } from '../../src/errors';
 import { openWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { readWal } from '../../src/read';
 import { LOCK_FILE } from '../../src/store/segmentStore';
 import type { Entry } from '../../src/types';

@@ -77,7 +77,7 @@ async function tornBatch(): Promise<void> {
   torn[HEADER_BYTES + 21 + 14]! ^= 1;
   const { wal, store } = await opened(filesOf(torn));
   assert.equal(wal.lastLsn, 1);
-  wal.next(Buffer.from('new!!'));
+  await lastValueFrom(wal.append(Buffer.from('new!!')));
   assert.equal(wal.durableLsn, 2);
   const left = store.snapshot().get(segmentFile(0));
   const mark = 16;

@@ -10,7 +10,7 @@ describe('a log that is broken on purpose', () => {
     'is found out where %s — %s',
     async (_name, caughtBy, fault) => {
       const checks = await checksOf(fault);
-      await expect((async () => checks[caughtBy](500))()).rejects.toThrow();
+      await expect((async () => checks[caughtBy](1500))()).rejects.toThrow();
     },
   );
 

@@ -88,14 +88,14 @@ export const FAULTS: readonly Fault[] = [
     name: 'a read error is taken for the end of the file',
     changes: [
       {
-        file: 'readChunks.ts',
-        from: "import { concatMap, from as each, type Observable } from 'rxjs';",
-        to: "import { catchError, concatMap, EMPTY, from as each, type Observable } from 'rxjs';",
+        file: 'reading/readChunks.ts',
+        from: "import { Observable, Subscription } from 'rxjs';",
+        to: "import { catchError, EMPTY, Observable, Subscription } from 'rxjs';",
       },
       {
-        file: 'readChunks.ts',
-        from: '=> file.read(at, bytes))',
-        to: '=> file.read(at, bytes).pipe(catchError(() => EMPTY)))',
+        file: 'reading/readChunks.ts',
+        from: 'const chunk$ = file.read(at, bytes);',
+        to: 'const chunk$ = file.read(at, bytes).pipe(catchError(() => EMPTY));',
       },
     ],
     caughtBy: 'a read that fails fails the opening',
@@ -164,10 +164,11 @@ export const FAULTS: readonly Fault[] = [
     name: 'a length is trusted before it is bounded',
     changes: [
       {
-        file: 'operators/unframe.ts',
-        from: 'if (offset + frameBytes > size || payloadBytes > limit || kind === undefined) {',
-        to: 'if (kind === undefined) {',
+        file: 'reading/frameCutter.ts',
+        from: 'if (payloadBytes > limit) return this.#refuse(tooLong(kind, payloadBytes, limit));',
+        to: '',
       },
+      { file: 'reading/frameCutter.ts', from: 'if (offset + frameBytes > this.#size) {', to: 'if (offset < 0) {' },
     ],
     caughtBy: 'a length that lies is refused at once',
   },
@@ -191,7 +192,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'a decoded value may refer to another record',
     changes: [
       {
-        file: 'cborCodec.ts',
+        file: 'codec/cborCodec.ts',
         from: 'const refused = refusedTag(payload, this.families);',
         to: 'const refused = undefined as string | undefined;',
       },

@@ -113,7 +113,11 @@ describe('golden bytes of version 1', () => {
       files: new Map([['wal_00000000.log', bytesOf(HEADER)]]),
       isCommit: (payload) => payload.length > 0,
     });
-    for (const text of ['hello', '', '\xff']) wal.next(Uint8Array.from(Buffer.from(text, 'latin1')));
+    const [hello, empty, ff] = ['hello', '', '\xff'].map((text) => Uint8Array.from(Buffer.from(text, 'latin1')));
+    await wal.append(hello!);
+    // The second is no commit, and rides with the third.
+    wal.next(empty!);
+    await wal.append(ff!);
     await wal.checkpoint(CHECKPOINT);
     await wal.close();
     expect(Object.fromEntries([...store.durableSnapshot()].map(([name, bytes]) => [name, hex(bytes)]))).toEqual({

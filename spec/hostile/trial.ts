@@ -1,4 +1,5 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
+import { VirtualTimeScheduler } from 'rxjs';
 import {
   WalError,
   cborCodec,
@@ -12,7 +13,7 @@ import {
 } from 'rxwal';
 import { memoryStore, type MemoryStore } from 'rxwal/testing';
 import { hex } from '../support/bytes';
-import { RAW, collect, recordsOf, sameFiles, type Outcome } from '../support/logs';
+import { RAW, appended, collect, recordsOf, sameFiles, type Outcome } from '../support/logs';
 import { judge, type Files, type ReferenceRecord, type Verdict } from '../support/reference';
 import { complaintsOfValue, pollution } from './innocence';
 import type { Input } from './inputs';
@@ -126,7 +127,8 @@ interface Opening {
 
 function opening<T>(files: Files, options: WalOptions<T>, news: T, expected: Verdict['open'] | undefined): Opening {
   const { store, memory, watch } = watchedStore(files);
-  const { values, error } = collect(recoverWal<T>(store, options));
+  const clock = new VirtualTimeScheduler();
+  const { values, error } = collect(recoverWal<T>(store, { ...options, scheduler: clock }));
   const [wal] = values;
   if (!wal) {
     const complaints = [...watch.complaints, ...complaintsOfError(error)];
@@ -140,7 +142,7 @@ function opening<T>(files: Files, options: WalOptions<T>, news: T, expected: Ver
   if (expected) complaints.push(...complaintsOfRecovery(wal, expected));
   const { values: entries, error: failure } = collect(wal.read());
   complaints.push(...complaintsOfError(failure).map((complaint) => `reading: ${complaint}`));
-  complaints.push(...goesOn(wal, memory, options, news, files.size % 2 === 1));
+  complaints.push(...goesOn(wal, clock, memory, options, news, files.size % 2 === 1));
   complaints.push(...watch.complaints, ...complaintsOfStrangers(files, memory.snapshot()));
   return { outcome: 'opened', complaints, firstLsn: wal.recovery.firstLsn, read: entries };
 }
@@ -148,6 +150,7 @@ function opening<T>(files: Files, options: WalOptions<T>, news: T, expected: Ver
 /** Appends, closes, opens again: the old end, and the new record behind it. */
 function goesOn<T>(
   wal: Wal<T>,
+  clock: VirtualTimeScheduler,
   memory: MemoryStore,
   options: WalOptions<T>,
   news: T,
@@ -155,9 +158,9 @@ function goesOn<T>(
 ): readonly string[] {
   const { lastLsn } = wal;
   const complaints: string[] = [];
-  const first = collect(wal.append(news));
+  const first = appended(wal, clock, news);
   if (rotating) void wal.rotate();
-  const second = collect(wal.append(news));
+  const second = appended(wal, clock, news);
   wal.complete();
   const acks = [...first.values, ...second.values].map(({ lsn }) => lsn);
   if (!isDeepStrictEqual(acks, [lastLsn + 1, lastLsn + 2])) {

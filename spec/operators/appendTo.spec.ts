@@ -1,7 +1,7 @@
 import { NEVER, Subject, of, take, throwError, type Observable } from 'rxjs';
 import { WalPoisonedError, WalRecordError } from '../../src/errors';
 import { appendTo } from '../../src/operators/appendTo';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { fault, marblePlan } from '../../src/testing/marblePlan';
 import { memoryWal } from '../../src/testing/memoryWal';
 import { virtualTime } from '../../src/testing/virtualTime';
@@ -167,15 +167,19 @@ describe('appendTo', () => {
   });
 
   it('appends a value that is pushed in while another one is on its way out', () => {
-    const { wal } = memoryWal({ codec });
-    const source$ = new Subject<string>();
     const seen: Entry<string>[] = [];
-    source$.pipe(appendTo(wal)).subscribe((entry) => {
-      seen.push(entry);
-      if (entry.value === 'a') source$.next('b');
+    virtualTime(({ flush }) => {
+      const { wal } = memoryWal({ codec });
+      const source$ = new Subject<string>();
+      source$.pipe(appendTo(wal)).subscribe((entry) => {
+        seen.push(entry);
+        if (entry.value === 'a') source$.next('b');
+      });
+      source$.next('a');
+      flush();
+      source$.next('c');
+      flush();
     });
-    source$.next('a');
-    source$.next('c');
     expect(seen).toEqual([entries.A, entries.B, entries.C]);
   });
 

@@ -1,4 +1,18 @@
-import { EMPTY, NEVER, Subject, VirtualTimeScheduler, asyncScheduler, map, take, tap, throwError } from 'rxjs';
+import {
+  EMPTY,
+  NEVER,
+  Subject,
+  VirtualTimeScheduler,
+  asyncScheduler,
+  from,
+  map,
+  merge,
+  mergeMap,
+  of,
+  take,
+  tap,
+  throwError,
+} from 'rxjs';
 import fc from 'fast-check';
 import { batch, type BatchOptions } from '../../src/operators/batch';
 import { virtualTime } from '../../src/testing/virtualTime';
@@ -12,10 +26,16 @@ const letterOf = ({ lsn, commit }: Frame): string => {
   const letter = String.fromCharCode(lsn + 96);
   return commit ? letter : letter.toUpperCase();
 };
-const frameOf = (letter: string, commit = true): Frame => {
-  const lsn = lsnOf(letter);
-  return { kind: 'record', lsn, buffer: new Uint8Array(lsn), start: 0, end: lsn, commit };
+/** Which frame a buffer was made for. */
+const frameIn = new WeakMap<Uint8Array, Frame>();
+/** A frame in a buffer of its own, so that what stands in a batch can be told from its runs. Its bytes are only claimed. */
+const frameWith = (lsn: number, commit = true, bytes = 1): Frame => {
+  const frame: Frame = { kind: 'record', lsn, buffer: new Uint8Array(0), start: 0, end: bytes, commit };
+  frameIn.set(frame.buffer, frame);
+  return frame;
 };
+/** As many bytes as its place in the alphabet. */
+const frameOf = (letter: string, commit = true): Frame => frameWith(lsnOf(letter), commit, lsnOf(letter));
 
 const LETTERS = Array.from({ length: 26 }, (_, index) => String.fromCharCode(97 + index));
 /** `a` to `z` are commit records, `A` to `Z` records that are none. */
@@ -31,11 +51,27 @@ const barriers: Record<string, Barrier> = {
   k: { kind: 'checkpoint', checkpoint: CHECKPOINT },
 };
 
+/** What one commit has at the most. */
+const MAX_COMMIT_RECORDS = 4096;
+const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+
 // What comes out.
+
+/** The frames of a batch; what it says about them is true. */
+function framesOf({ runs, records, firstLsn, lastLsn, bytes }: Batch): readonly Frame[] {
+  const gathered = runs.map(({ buffer }) => frameIn.get(buffer)!);
+  expect({ records, firstLsn, lastLsn, bytes }).toEqual({
+    records: gathered.length,
+    firstLsn: gathered.at(0)?.lsn ?? 0,
+    lastLsn: gathered.at(-1)?.lsn ?? 0,
+    bytes: gathered.reduce((sum, { start, end }) => sum + end - start, 0),
+  });
+  return gathered;
+}
 
 /** A batch in a word: its frames, why it ended, its barriers. */
 function told(each: Batch): string {
-  const letters = each.frames.map(letterOf).join('');
+  const letters = framesOf(each).map(letterOf).join('');
   const waiting = each.barriers.map(({ kind }) => ` + ${kind}`).join('');
   return `${letters === '' ? 'nothing' : letters} by ${each.reason}${waiting}`;
 }
@@ -114,7 +150,7 @@ describe('batch', () => {
       });
     });
 
-    it('lets a commit record go at once', () => {
+    it('lets a commit record go in the turn in which it comes', () => {
       expectBatches(SYNC, {
         source: '   --a--|',
         settled: '  ---s-',
@@ -169,15 +205,16 @@ describe('batch', () => {
         expected: ' -a----x------',
         batches: { a: 'a by commit', x: 'Bc by commit' },
       });
-      expect(scheduler.scheduled).toBe(0);
+      expect(scheduler.delayed).toBe(0);
+      expect(scheduler.pending).toBe(0);
     });
   });
 
   describe('in mode nosync', () => {
-    it('lets every record go at once, a commit or not', () => {
+    it('lets every record go in the turn in which it comes, a commit or not', () => {
       expectBatches(NOSYNC, {
-        source: '   -a-B-(cD)|',
-        expected: ' -a-b-(cd)|',
+        source: '   -a-B-c-D|',
+        expected: ' -a-b-c-d|',
         batches: { a: 'a by commit', b: 'B by commit', c: 'c by commit', d: 'D by commit' },
       });
     });
@@ -200,7 +237,8 @@ describe('batch', () => {
         expected: ' -a-b-',
         batches: { a: 'a by commit', b: 'b by commit' },
       });
-      expect(scheduler.scheduled).toBe(0);
+      expect(scheduler.delayed).toBe(0);
+      expect(scheduler.pending).toBe(0);
     });
   });
 
@@ -940,34 +978,40 @@ describe('batch', () => {
 
     it('holds a batch for committed the moment it leaves where it is told nothing', () => {
       expectBatches(SYNC, {
-        source: '   (abc)',
-        expected: ' (abc)',
+        source: '   abc',
+        expected: ' abc',
         batches: { a: 'a by commit', b: 'b by commit', c: 'c by commit' },
       });
     });
 
     it('goes through 10,000 commits that return before next does, without growing the stack', () => {
-      const source$ = new Subject<Frame>();
-      const settled$ = new Subject<void>();
-      let batches = 0;
-      source$.pipe(batch({ settled$ })).subscribe(({ frames: [first] }) => {
-        batches += 1;
-        if (batches < 10_000) source$.next(first!);
-        settled$.next();
-      });
-      source$.next(frameOf('a'));
-      expect(batches).toBe(10_000);
+      for (const durability of [SYNC, NOSYNC, within(5, 1), every(0)]) {
+        const clock = new VirtualTimeScheduler();
+        const source$ = new Subject<Frame>();
+        const settled$ = new Subject<void>();
+        let batches = 0;
+        source$.pipe(batch({ durability, settled$, scheduler: clock })).subscribe(() => {
+          batches += 1;
+          if (batches < 10_000) source$.next(frameOf('a'));
+          settled$.next();
+        });
+        source$.next(frameOf('a'));
+        clock.flush();
+        expect(batches).toBe(10_000);
+      }
     });
 
     it('goes through 10,000 batches that each bring the next, without growing the stack', () => {
       for (const durability of [SYNC, NOSYNC, within(5, 1), every(0)]) {
+        const clock = new VirtualTimeScheduler();
         const source$ = new Subject<Frame>();
         let batches = 0;
-        source$.pipe(batch({ durability })).subscribe(({ frames: [first] }) => {
+        source$.pipe(batch({ durability, scheduler: clock })).subscribe(() => {
           batches += 1;
-          if (batches < 10_000) source$.next(first!);
+          if (batches < 10_000) source$.next(frameOf('a'));
         });
         source$.next(frameOf('a'));
+        clock.flush();
         expect(batches).toBe(10_000);
       }
     });
@@ -982,10 +1026,604 @@ describe('batch', () => {
         if (batches > 1) settled$.next();
       });
       source$.next(frameOf('a'));
-      for (let rotations = 1; rotations < 10_000; rotations += 1) barriers$.next(barriers['r']!);
+      for (let rotations = 0; rotations < 10_000; rotations += 1) barriers$.next(barriers['r']!);
       expect(batches).toBe(1);
       settled$.next();
       expect(batches).toBe(10_000);
+    });
+  });
+
+  describe('departure', () => {
+    const DEPARTING: readonly Durability[] = [SYNC, NOSYNC];
+
+    it.each(DEPARTING)('takes together what comes in one turn ($mode)', (durability) => {
+      expectBatches(durability, {
+        source: '   -(abc)---d',
+        settled: '  --------s-',
+        expected: ' -x-------d',
+        batches: { x: 'abc by commit', d: 'd by commit' },
+      });
+    });
+
+    it.each(DEPARTING)('takes together what comes in one turn where no commit is waited for ($mode)', (durability) => {
+      expectBatches(durability, {
+        source: '   -(abc)---d',
+        expected: ' -x-------d',
+        batches: { x: 'abc by commit', d: 'd by commit' },
+      });
+    });
+
+    it('lets nothing out within the call', () => {
+      for (const durability of DEPARTING) {
+        const clock = new VirtualTimeScheduler();
+        const source$ = new Subject<Frame>();
+        const words: string[] = [];
+        source$.pipe(batch({ durability, scheduler: clock })).subscribe((each) => words.push(told(each)));
+        source$.next(frames['a']!);
+        source$.next(frames['b']!);
+        expect(words).toEqual([]);
+        clock.flush();
+        expect(words).toEqual(['ab by commit']);
+        expect(clock.now()).toBe(0);
+      }
+    });
+
+    it('takes the records that are no commit up to the last commit record of the turn', () => {
+      expectBatches(SYNC, {
+        source: '   -(AbCdE)--f',
+        expected: ' -x--------y',
+        batches: { x: 'AbCd by commit', y: 'Ef by commit' },
+      });
+    });
+
+    it('takes what those append whom a commit has released, with what had gathered', () => {
+      virtualTime(({ hot, expectObservable }) => {
+        const settled$ = hot('     ----s---s-');
+        const source$ = hot('      a-b-------', frames);
+        const appended$ = settled$.pipe(
+          take(1),
+          mergeMap(() => ['c', 'd', 'e'].map((letter) => frames[letter]!)),
+        );
+        // Who hears of the commit first appends behind `batch`, which hears of it before him.
+        const batches$ = merge(source$, appended$).pipe(batch({ settled$ }), map(told));
+        expectObservable(batches$).toBe('a---x-----', { a: 'a by commit', x: 'bcde by commit' });
+      });
+    });
+
+    it('is one action for a turn, however much comes in it', () => {
+      const scheduler = countingScheduler();
+      expectBatches(SYNC, {
+        source: '   -(abc)-----',
+        scheduler,
+        expected: ' -x---------',
+        batches: { x: 'abc by commit' },
+      });
+      expect(scheduler.scheduled).toBe(1);
+      expect(scheduler.pending).toBe(0);
+    });
+
+    it('is none for a record that is no commit, and none while a commit is on its way', () => {
+      const scheduler = countingScheduler();
+      expectBatches(SYNC, {
+        source: '   A-b-c-d-',
+        scheduler,
+        settled: '  --------',
+        expected: ' --x-----',
+        batches: { x: 'Ab by commit' },
+      });
+      expect(scheduler.scheduled).toBe(1);
+    });
+
+    it('does not wait where a barrier comes first; what it would have taken is gone, and it takes nothing', () => {
+      const scheduler = countingScheduler();
+      expectBatches(SYNC, {
+        source: '   -a-----',
+        barriers: ' -s-----',
+        scheduler,
+        expected: ' -x-----',
+        batches: { x: 'a by barrier + sync' },
+      });
+      expect(scheduler.pending).toBe(0);
+    });
+
+    it('takes what comes behind that barrier in the same turn', () => {
+      const clock = new VirtualTimeScheduler();
+      const source$ = new Subject<Frame>();
+      const barriers$ = new Subject<Barrier>();
+      const words: string[] = [];
+      source$.pipe(batch({ barriers$, scheduler: clock })).subscribe((each) => words.push(told(each)));
+      source$.next(frames['a']!);
+      barriers$.next(barriers['s']!);
+      source$.next(frames['b']!);
+      source$.next(frames['c']!);
+      expect(words).toEqual(['a by barrier + sync']);
+      clock.flush();
+      expect(words).toEqual(['a by barrier + sync', 'bc by commit']);
+    });
+
+    it.each(['|', '#'])('does not wait where the end comes first: %s', (end) => {
+      const scheduler = countingScheduler();
+      expectBatches(SYNC, {
+        source: `  -(ab${end})`,
+        scheduler,
+        expected: `-(x${end})`,
+        batches: { x: 'ab by close' },
+        subs: { source: ' ^!' },
+      });
+      expect(scheduler.pending).toBe(0);
+    });
+
+    it('lets nothing out, and leaves no action, where it is left before', () => {
+      for (const durability of DEPARTING) {
+        const clock = new VirtualTimeScheduler();
+        const scheduler = countingScheduler(undefined, clock);
+        const source$ = new Subject<Frame>();
+        const words: string[] = [];
+        const subscription = source$.pipe(batch({ durability, scheduler })).subscribe((each) => words.push(told(each)));
+        source$.next(frames['a']!);
+        expect(scheduler.pending).toBe(1);
+        subscription.unsubscribe();
+        expect(scheduler.pending).toBe(0);
+        clock.flush();
+        expect(words).toEqual([]);
+      }
+    });
+
+    it.each(['settled$', 'barriers$', 'background$'])('leaves no action where %s fails before', (which) => {
+      const clock = new VirtualTimeScheduler();
+      const scheduler = countingScheduler(undefined, clock);
+      const source$ = new Subject<Frame>();
+      const notifier$ = new Subject<never>();
+      const words: string[] = [];
+      source$.pipe(batch({ [which]: notifier$, scheduler })).subscribe({
+        next: (each) => words.push(told(each)),
+        error: (error: unknown) => words.push(String(error)),
+      });
+      source$.next(frames['a']!);
+      notifier$.error(new Error('gone'));
+      expect(scheduler.pending).toBe(0);
+      clock.flush();
+      expect(words).toEqual(['Error: gone']);
+    });
+
+    describe('on the real event loop', () => {
+      /** Appends one record for each producer, again when a commit has returned and so many promises behind it have. */
+      async function ride(
+        chains: readonly number[],
+        rounds: number,
+        durability: Durability,
+        late: readonly number[] = [],
+      ): Promise<number[]> {
+        const source$ = new Subject<Frame>();
+        const settled$ = new Subject<void>();
+        const sizes: number[] = [];
+        let gathered: (() => void)[] = [];
+        let lsn = 0;
+        source$.pipe(batch({ durability, settled$ })).subscribe(({ records }) => {
+          sizes.push(records);
+          const released = gathered;
+          gathered = [];
+          setImmediate(() => {
+            settled$.next();
+            for (const release of released) release();
+          });
+        });
+        const produce = async (chain: number, begins?: Promise<unknown>): Promise<void> => {
+          await begins;
+          for (let round = 0; round < rounds; round += 1) {
+            const acked = new Promise<void>((resolve) => gathered.push(resolve));
+            source$.next(frameWith((lsn += 1)));
+            await acked;
+            for (let link = 0; link < chain; link += 1) await Promise.resolve();
+          }
+        };
+        const begins = new Promise<void>((resolve) => source$.pipe(take(1)).subscribe(() => process.nextTick(resolve)));
+        const later = begins.then(() => new Promise((resolve) => process.nextTick(resolve)));
+        await Promise.all([...chains.map((chain) => produce(chain)), ...late.map((chain) => produce(chain, later))]);
+        return sizes;
+      }
+
+      it.each(DEPARTING)(
+        'producers that one commit released ride in one batch, however long their chains of promises ($mode)',
+        async (durability) => {
+          await expect(ride([0, 1, 2, 3, 10, 100], 20, durability)).resolves.toEqual(Array(20).fill(6));
+        },
+      );
+
+      it.each(DEPARTING)(
+        'producers out of step with them come into step: they do not ride in two halves for ever ($mode)',
+        async (durability) => {
+          const sizes = await ride([0, 1, 5], 20, durability, [0, 2, 10]);
+          // Those who came first are through first.
+          expect(sizes).toEqual([3, ...Array<number>(19).fill(6), 3]);
+        },
+      );
+
+      it('a lone producer waits for nobody', async () => {
+        await expect(ride([0], 20, SYNC)).resolves.toEqual(Array(20).fill(1));
+      });
+
+      it('a lone record leaves before the turn is over', async () => {
+        const heard: string[] = [];
+        const source$ = new Subject<Frame>();
+        source$.pipe(batch()).subscribe((each) => heard.push(told(each)));
+        setImmediate(() => heard.push('the next turn'));
+        source$.next(frames['a']!);
+        heard.push('the call has returned');
+        await new Promise(setImmediate);
+        expect(heard).toEqual(['the call has returned', 'a by commit', 'the next turn']);
+      });
+
+      it('a batch that is left before it departs does not depart', async () => {
+        const words: string[] = [];
+        const source$ = new Subject<Frame>();
+        const subscription = source$.pipe(batch()).subscribe((each) => words.push(told(each)));
+        source$.next(frames['a']!);
+        subscription.unsubscribe();
+        await new Promise(setImmediate);
+        expect(words).toEqual([]);
+      });
+    });
+  });
+
+  describe('the runs of a batch', () => {
+    /** The frames with these places, in one buffer, one behind the other where they meet. */
+    const inOneBuffer = (...places: readonly (readonly [start: number, end: number])[]): Frame[] => {
+      const buffer = new Uint8Array(100);
+      return places.map(([start, end], index) => ({
+        kind: 'record',
+        lsn: index + 1,
+        buffer,
+        start,
+        end,
+        commit: index !== 1,
+      }));
+    };
+    const batchOf = (all: readonly Frame[], durability: Durability = SYNC): Batch[] => {
+      const batches: Batch[] = [];
+      from(all)
+        .pipe(batch({ durability }))
+        .subscribe((each) => batches.push(each));
+      return batches;
+    };
+    const placesOf = ({ runs }: Batch): number[][] => runs.map(({ start, end }) => [start, end]);
+
+    it('are one where all stand side by side', () => {
+      for (const durability of MODES) {
+        const [each] = batchOf(inOneBuffer([3, 20], [20, 36], [36, 90]), durability);
+        expect(each).toMatchObject({ records: 3, firstLsn: 1, lastLsn: 3, bytes: 87 });
+        expect(placesOf(each!)).toEqual([[3, 90]]);
+      }
+    });
+
+    it('end where the bytes do not go on', () => {
+      const [each] = batchOf(inOneBuffer([0, 20], [24, 40], [40, 60], [0, 20]));
+      expect(placesOf(each!)).toEqual([
+        [0, 20],
+        [24, 60],
+        [0, 20],
+      ]);
+      expect(each!.bytes).toBe(76);
+    });
+
+    it('end where another buffer begins', () => {
+      const [one] = inOneBuffer([0, 20]);
+      const [, two] = inOneBuffer([0, 20], [20, 40]);
+      const [each] = batchOf([one!, two!]);
+      expect(each!.runs).toEqual([
+        { buffer: one!.buffer, start: 0, end: 20 },
+        { buffer: two!.buffer, start: 20, end: 40 },
+      ]);
+      expect(each!.runs[0]!.buffer).toBe(one!.buffer);
+    });
+
+    it('are none where there is only a barrier', () => {
+      const batches: Batch[] = [];
+      NEVER.pipe(batch({ barriers$: of(barriers['s']!) })).subscribe((each) => batches.push(each));
+      expect(batches).toEqual([
+        { runs: [], records: 0, firstLsn: 0, lastLsn: 0, bytes: 0, reason: 'barrier', barriers: [{ kind: 'sync' }] },
+      ]);
+    });
+
+    it('of a batch that has left do not grow', () => {
+      const clock = new VirtualTimeScheduler();
+      const source$ = new Subject<Frame>();
+      const batches: Batch[] = [];
+      source$.pipe(batch({ scheduler: clock })).subscribe((each) => batches.push(each));
+      for (const frame of inOneBuffer([0, 20], [20, 40], [40, 60])) {
+        source$.next(frame);
+        clock.flush();
+      }
+      expect(batches.map(placesOf)).toEqual([[[0, 20]], [[20, 60]]]);
+    });
+  });
+
+  describe('what one commit has at the most', () => {
+    /** What leaves, in numbers: `4096 by commit`. */
+    const counted = (each: Batch): string => {
+      const waiting = each.barriers.map(({ kind }) => ` + ${kind}`).join('');
+      return `${each.records} by ${each.reason}${waiting}`;
+    };
+    interface Flood {
+      readonly push: (count: number, commit?: boolean, bytes?: number) => void;
+      readonly bar: (letter: string) => void;
+      readonly settle: () => void;
+      readonly end: () => void;
+      readonly words: string[];
+      readonly lsns: number[];
+      readonly clock: VirtualTimeScheduler;
+    }
+    /** Commits return when they are told to; `words` are the batches that have left. */
+    const flood = ({ settles = true, ...options }: BatchOptions & { readonly settles?: boolean } = {}): Flood => {
+      const clock = new VirtualTimeScheduler();
+      const source$ = new Subject<Frame>();
+      const settled$ = new Subject<void>();
+      const barriers$ = new Subject<Barrier>();
+      const words: string[] = [];
+      const lsns: number[] = [];
+      let lsn = 0;
+      source$.pipe(batch({ ...options, ...(settles && { settled$ }), barriers$, scheduler: clock })).subscribe({
+        next: (each) => {
+          words.push(counted(each));
+          lsns.push(...framesOf(each).map((frame) => frame.lsn));
+        },
+        complete: () => words.push('end'),
+      });
+      return {
+        push: (count, commit = true, bytes = 1) => {
+          for (let index = 0; index < count; index += 1) source$.next(frameWith((lsn += 1), commit, bytes));
+        },
+        bar: (letter) => {
+          barriers$.next(barriers[letter]!);
+        },
+        settle: () => {
+          settled$.next();
+        },
+        end: () => {
+          source$.complete();
+        },
+        words,
+        lsns,
+        clock,
+      };
+    };
+    const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+    const CAP = MAX_COMMIT_RECORDS;
+
+    it.each([SYNC, NOSYNC])(
+      'is 4,096 records: a full part leaves at once, without the end of the turn ($mode)',
+      (mode) => {
+        const { push, words, lsns, settle, clock } = flood({ durability: mode });
+        push(CAP - 1);
+        expect(words).toEqual([]);
+        push(1);
+        expect(words).toEqual([`${CAP} by commit`]);
+        push(1);
+        settle();
+        expect(words).toHaveLength(1);
+        clock.flush();
+        expect(words).toEqual([`${CAP} by commit`, '1 by commit']);
+        expect(lsns).toEqual(upTo(CAP + 1));
+      },
+    );
+
+    it('is left in parts, one for each commit', () => {
+      const { push, words, lsns, settle, clock } = flood();
+      push(1);
+      clock.flush();
+      push(3 * CAP + 5);
+      clock.flush();
+      expect(words).toEqual(['1 by commit']);
+      for (let commits = 2; commits <= 4; commits += 1) {
+        settle();
+        expect(words).toHaveLength(commits);
+        clock.flush();
+        expect(words).toHaveLength(commits);
+      }
+      settle();
+      clock.flush();
+      settle();
+      clock.flush();
+      expect(words).toEqual(['1 by commit', ...Array<string>(3).fill(`${CAP} by commit`), '5 by commit']);
+      expect(lsns).toEqual(upTo(3 * CAP + 6));
+    });
+
+    it('is left in parts at once where no commit is waited for', () => {
+      const { push, words, lsns, clock } = flood({ settles: false });
+      push(2 * CAP + 5);
+      expect(words).toEqual([`${CAP} by commit`, `${CAP} by commit`]);
+      clock.flush();
+      expect(words).toEqual([`${CAP} by commit`, `${CAP} by commit`, '5 by commit']);
+      expect(lsns).toEqual(upTo(2 * CAP + 5));
+    });
+
+    it('is 4 MiB: the record that takes it there is its last', () => {
+      const { push, words, settle, clock } = flood();
+      push(4, true, 1024 * 1024 - 1);
+      push(2, true, 4);
+      expect(words).toEqual(['5 by commit']);
+      push(1, true, 100 * 1024 * 1024);
+      settle();
+      expect(words).toEqual(['5 by commit', '2 by commit']);
+      push(1);
+      settle();
+      clock.flush();
+      expect(words).toEqual(['5 by commit', '2 by commit', '1 by commit']);
+    });
+
+    it('ends behind a commit record: those that are none ride with the one that comes', () => {
+      const { push, words, lsns, settle, clock } = flood();
+      push(CAP + 10, false);
+      clock.flush();
+      expect(words).toEqual([]);
+      push(1);
+      expect(words).toEqual([`${CAP + 11} by commit`]);
+      push(7, false);
+      settle();
+      clock.flush();
+      expect(words).toHaveLength(1);
+      push(1);
+      clock.flush();
+      expect(words).toEqual([`${CAP + 11} by commit`, '8 by commit']);
+      expect(lsns).toEqual(upTo(CAP + 19));
+    });
+
+    it('leaves no batch of nothing behind, nor a word about records that are no commit', () => {
+      const { push, words, settle, clock } = flood();
+      push(1);
+      clock.flush();
+      push(CAP);
+      push(3, false);
+      for (let commits = 0; commits < 4; commits += 1) {
+        settle();
+        clock.flush();
+      }
+      expect(words).toEqual(['1 by commit', `${CAP} by commit`]);
+    });
+
+    it.each<[mode: Durability, reason: string]>([
+      [SYNC, 'commit'],
+      [NOSYNC, 'commit'],
+      [within(5, CAP), 'count'],
+      [within(5, CAP + 1000), 'delay'],
+      [every(5), 'cadence'],
+    ])('leaves no batch of nothing behind a part that was all there was (%j)', (durability, reason) => {
+      const { push, words, settle, clock } = flood({ durability });
+      push(CAP, true, MAX_COMMIT_BYTES / CAP);
+      clock.flush();
+      for (let commits = 0; commits < 3; commits += 1) {
+        settle();
+        clock.flush();
+      }
+      expect(words).toEqual([`${CAP} by ${reason}`]);
+    });
+
+    it('leaves no batch of nothing behind at the end', () => {
+      const { push, words, settle, end, clock } = flood({ durability: every(5) });
+      push(2 * CAP);
+      end();
+      settle();
+      clock.flush();
+      settle();
+      expect(words).toEqual([`${CAP} by close`, `${CAP} by close`, 'end']);
+    });
+
+    it('is what leaves at the end, too', () => {
+      const { push, words, lsns, settle, end, clock } = flood();
+      push(1);
+      clock.flush();
+      push(CAP + 1);
+      push(1, false);
+      end();
+      for (let commits = 0; commits < 3; commits += 1) settle();
+      expect(words).toEqual(['1 by commit', `${CAP} by close`, '2 by close', 'end']);
+      expect(lsns).toEqual(upTo(CAP + 3));
+    });
+
+    it.each([
+      { letter: 's', kind: 'sync' },
+      { letter: 'f', kind: 'flush' },
+      { letter: 'r', kind: 'rotate' },
+      { letter: 'k', kind: 'checkpoint' },
+    ])('$kind behind 10,000 records leaves with the last of them', ({ letter, kind }) => {
+      const { push, bar, words, lsns, settle, clock } = flood();
+      push(1);
+      clock.flush();
+      push(10_000);
+      bar(letter);
+      for (let commits = 0; commits < 3; commits += 1) {
+        settle();
+        clock.flush();
+      }
+      expect(words).toEqual([
+        '1 by commit',
+        `${CAP} by barrier`,
+        `${CAP} by barrier`,
+        `${10_000 - 2 * CAP} by barrier + ${kind}`,
+      ]);
+      expect(lsns).toEqual(upTo(10_001));
+    });
+
+    it.each([
+      { letter: 's', kind: 'sync' },
+      { letter: 'r', kind: 'rotate' },
+    ])('$kind behind parts that are all full leaves with the last of them, and not alone', ({ letter, kind }) => {
+      const { push, bar, words, settle, clock } = flood();
+      push(1);
+      clock.flush();
+      push(2 * CAP);
+      bar(letter);
+      for (let commits = 0; commits < 4; commits += 1) {
+        settle();
+        clock.flush();
+      }
+      expect(words).toEqual(['1 by commit', `${CAP} by barrier`, `${CAP} by barrier + ${kind}`]);
+    });
+
+    it('does not let a barrier wait for ever, though more comes than commits take', () => {
+      for (const letter of ['s', 'f']) {
+        const { push, bar, words, settle, clock } = flood();
+        push(1);
+        clock.flush();
+        push(CAP + 10);
+        bar(letter);
+        for (let commits = 0; commits < 3; commits += 1) {
+          push(2 * CAP);
+          settle();
+          clock.flush();
+        }
+        expect(words.findIndex((word) => word.includes('+'))).toBe(2);
+      }
+    });
+
+    it('what comes behind a rotate is not in its part', () => {
+      const { push, bar, words, lsns, settle, clock } = flood();
+      push(1);
+      clock.flush();
+      push(CAP + 10);
+      bar('r');
+      push(5);
+      for (let commits = 0; commits < 3; commits += 1) {
+        settle();
+        clock.flush();
+      }
+      expect(words).toEqual(['1 by commit', `${CAP} by barrier`, '10 by barrier + rotate', '5 by commit']);
+      expect(lsns).toEqual(upTo(CAP + 16));
+    });
+
+    it('is at least what a batch has by its number, in mode batch', () => {
+      const { push, words, settle, clock } = flood({ durability: within(50, 10_000) });
+      push(9_999);
+      expect(words).toEqual([]);
+      push(1);
+      expect(words).toEqual(['10000 by count']);
+      push(3);
+      settle();
+      clock.flush();
+      expect(words).toEqual(['10000 by count', '3 by delay']);
+    });
+
+    it('is 4,096 records where mode batch counts to less', () => {
+      const { push, words, settle } = flood({ durability: within(50, 10) });
+      push(10);
+      push(CAP + 10);
+      for (let commits = 0; commits < 4; commits += 1) settle();
+      expect(words).toEqual(['10 by count', `${CAP} by count`, '10 by count']);
+    });
+
+    it('does not unsettle the cadence of mode adaptive: a batch in many parts is one flush', () => {
+      const many = Array.from({ length: 2 * CAP + 1 }, (_, index) => frameWith(index + 1));
+      virtualTime(({ hot, expectObservable }) => {
+        const source$ = hot('  -m---------------b---------c----', { m: many, b: [frames['b']!], c: [frames['c']!] });
+        const settled$ = hot(' ------------s-s-s----s----------');
+        const expected = '     ----------w-w-y-----y---------y-';
+        const batches$ = source$.pipe(
+          mergeMap((some) => some),
+          batch({ durability: every(10), settled$ }),
+          map(counted),
+        );
+        expectObservable(batches$).toBe(expected, { w: `${CAP} by cadence`, y: '1 by cadence' });
+      });
     });
   });
 
@@ -996,6 +1634,7 @@ describe('batch', () => {
       react: (word: string, push: (letters: string) => void) => void,
       begin: (push: (letters: string) => void) => void,
     ): string[] {
+      const clock = new VirtualTimeScheduler();
       const source$ = new Subject<Frame>();
       const words: string[] = [];
       let depth = 0;
@@ -1005,7 +1644,7 @@ describe('batch', () => {
           else source$.next(frames[letter]!);
         }
       };
-      source$.pipe(batch(options)).subscribe({
+      source$.pipe(batch({ ...options, scheduler: clock })).subscribe({
         next: (each) => {
           depth += 1;
           const word = told(each);
@@ -1016,6 +1655,7 @@ describe('batch', () => {
         complete: () => words.push('end'),
       });
       begin(push);
+      clock.flush();
       return words;
     }
 
@@ -1095,17 +1735,23 @@ describe('batch', () => {
 
     it('a commit that returns lets the next batch go, behind the one that is on its way out', () => {
       const settled$ = new Subject<void>();
+      const barriers$ = new Subject<Barrier>();
       const words = reactingTo(
-        { settled$ },
+        { settled$, barriers$ },
         (word, push) => {
           if (word === 'a by commit') push('b');
+          if (word === 'b by commit') {
+            push('C');
+            barriers$.next(barriers['s']!);
+          }
           settled$.next();
+          if (word === 'C by barrier + sync') push('d|');
         },
         (push) => {
-          push('ac|');
+          push('a');
         },
       );
-      expect(words).toEqual(['a by commit', 'b by commit', 'c by commit', 'end']);
+      expect(words).toEqual(['a by commit', 'b by commit', 'C by barrier + sync', 'd by close', 'end']);
     });
 
     it('leaving stops everything: no batch follows, and no clock is left', () => {
@@ -1208,8 +1854,8 @@ describe('batch', () => {
   it('asks a source that hands out everything at once for no more than is wanted', () => {
     const { source$, asked } = synchronousSource([frames['a']!, frames['b']!, frames['c']!]);
     const words: string[] = [];
-    source$.pipe(batch(), take(1)).subscribe((each) => words.push(told(each)));
-    expect(words).toEqual(['a by commit']);
+    source$.pipe(batch({ durability: within(5, 1) }), take(1)).subscribe((each) => words.push(told(each)));
+    expect(words).toEqual(['a by count']);
     expect(asked).toHaveLength(1);
   });
 
@@ -1279,9 +1925,17 @@ describe('batch', () => {
     const what = fc.constantFrom<Event['what']>('frame', 'frame', 'commit', 'commit', 's', 'f', 'r', 'k', 'off', 'on');
     const events = fc.array(fc.record<Event>({ gap: fc.integer({ min: 0, max: 12 }), what }), { maxLength: 40 });
     const latencies = fc.array(fc.integer({ min: 0, max: 25 }), { minLength: 1, maxLength: 8 });
+    /** How many frames fill what one commit may have: more than there are, all but none, or each by itself. */
+    const sizes = fc.constantFrom(1, MAX_COMMIT_BYTES / 3, MAX_COMMIT_BYTES / 2, MAX_COMMIT_BYTES);
 
     /** Lets events come, and each commit take its latency; then the source ends. */
-    function run(mode: Durability, all: readonly Event[], delays: readonly number[], end: 'end' | 'error'): Run {
+    function run(
+      mode: Durability,
+      all: readonly Event[],
+      delays: readonly number[],
+      end: 'end' | 'error' = 'end',
+      frameBytes = 1,
+    ): Run {
       const clock = new VirtualTimeScheduler();
       const source$ = new Subject<Frame>();
       const settled$ = new Subject<void>();
@@ -1319,7 +1973,7 @@ describe('batch', () => {
           const lsn = cameAt.size + 1;
           came.push(lsn);
           cameAt.set(lsn, clock.now());
-          source$.next({ ...frameOf('a'), lsn, commit: event === 'commit' });
+          source$.next(frameWith(lsn, event === 'commit', frameBytes));
         } else {
           const barrier = { ...barriers[event]! };
           came.push(barrier);
@@ -1339,23 +1993,30 @@ describe('batch', () => {
 
     it('nothing is dropped or repeated, and frames and barriers keep their order', () => {
       fc.assert(
-        fc.property(modes, events, latencies, fc.constantFrom('end', 'error'), (mode, all, delays, end) => {
-          const { came, left, wrong, ended } = run(mode, all, delays, end);
-          expect(ended).toBe(end);
-          expect(wrong).toEqual([]);
-          const lsns = left.flatMap(({ batch: { frames: some } }) => some.map(({ lsn }) => lsn));
-          expect(lsns).toEqual(came.filter((each) => typeof each === 'number'));
-          const answered = left.flatMap((each) => each.batch.barriers);
-          expect(answered).toEqual(came.filter((each) => typeof each !== 'number'));
-        }),
+        fc.property(
+          modes,
+          events,
+          latencies,
+          fc.constantFrom('end', 'error'),
+          sizes,
+          (mode, all, delays, end, size) => {
+            const { came, left, wrong, ended } = run(mode, all, delays, end, size);
+            expect(ended).toBe(end);
+            expect(wrong).toEqual([]);
+            const lsns = left.flatMap(({ batch: each }) => framesOf(each).map(({ lsn }) => lsn));
+            expect(lsns).toEqual(came.filter((each) => typeof each === 'number'));
+            const answered = left.flatMap((each) => each.batch.barriers);
+            expect(answered).toEqual(came.filter((each) => typeof each !== 'number'));
+          },
+        ),
         { numRuns: 300 },
       );
     });
 
     it('a barrier waits for nothing but the commits before it', () => {
       fc.assert(
-        fc.property(modes, events, latencies, (mode, all, delays) => {
-          const { left, barriersCameAt } = run(mode, all, delays, 'end');
+        fc.property(modes, events, latencies, sizes, (mode, all, delays, size) => {
+          const { left, barriersCameAt } = run(mode, all, delays, 'end', size);
           for (const { batch: each, at, freeAt } of left) {
             const bound = each.barriers.map((barrier) => Math.max(barriersCameAt.get(barrier)!, freeAt));
             expect(at).toBeLessThanOrEqual(Math.min(Infinity, ...bound));
@@ -1367,12 +2028,12 @@ describe('batch', () => {
 
     it('a barrier leaves behind everything before it, and a hard one before everything behind it', () => {
       fc.assert(
-        fc.property(modes, events, latencies, (mode, all, delays) => {
-          const { came, left } = run(mode, all, delays, 'end');
+        fc.property(modes, events, latencies, sizes, (mode, all, delays, size) => {
+          const { came, left } = run(mode, all, delays, 'end', size);
           for (const [index, barrier] of came.entries()) {
             if (typeof barrier === 'number') continue;
             const carrier = left.findIndex((each) => each.batch.barriers.includes(barrier));
-            const out = left.slice(0, carrier + 1).reduce((sum, each) => sum + each.batch.frames.length, 0);
+            const out = left.slice(0, carrier + 1).reduce((sum, each) => sum + each.batch.records, 0);
             const before = came.slice(0, index).filter((each) => typeof each === 'number').length;
             const hard = barrier.kind === 'rotate' || barrier.kind === 'checkpoint';
             expect(out).toBeGreaterThanOrEqual(before);
@@ -1383,12 +2044,28 @@ describe('batch', () => {
       );
     });
 
+    it('a barrier is not overtaken by a batch of what came behind it', () => {
+      fc.assert(
+        fc.property(modes, events, latencies, sizes, (mode, all, delays, size) => {
+          const { came, left } = run(mode, all, delays, 'end', size);
+          for (const [index, barrier] of came.entries()) {
+            if (typeof barrier === 'number') continue;
+            const before = came.slice(0, index).filter((each) => typeof each === 'number').length;
+            const carrier = left.findIndex((each) => each.batch.barriers.includes(barrier));
+            const overtook = left.slice(0, carrier).filter(({ batch: each }) => each.firstLsn > before);
+            expect(overtook.map(({ batch: each }) => told(each))).toEqual([]);
+          }
+        }),
+        { numRuns: 300 },
+      );
+    });
+
     it('no batch is of nothing', () => {
       fc.assert(
-        fc.property(modes, events, latencies, (mode, all, delays) => {
-          for (const { batch: each } of run(mode, all, delays, 'end').left) {
-            expect(each.frames.length + each.barriers.length).toBeGreaterThan(0);
-            expect(each.bytes).toBe(each.frames.length);
+        fc.property(modes, events, latencies, sizes, (mode, all, delays, size) => {
+          for (const { batch: each } of run(mode, all, delays, 'end', size).left) {
+            expect(each.records + each.barriers.length).toBeGreaterThan(0);
+            expect(each.bytes).toBe(each.records * size);
           }
         }),
         { numRuns: 300 },
@@ -1397,9 +2074,9 @@ describe('batch', () => {
 
     it('only a barrier or the end cuts behind a record that is no commit, in mode sync', () => {
       fc.assert(
-        fc.property(events, latencies, (all, delays) => {
-          const { left } = run(SYNC, all, delays, 'end');
-          const cuts = left.filter((each) => each.batch.frames.at(-1)?.commit === false);
+        fc.property(events, latencies, sizes, (all, delays, size) => {
+          const { left } = run(SYNC, all, delays, 'end', size);
+          const cuts = left.filter((each) => framesOf(each.batch).at(-1)?.commit === false);
           expect(cuts.map((each) => each.batch.reason).filter((why) => why !== 'barrier' && why !== 'close')).toEqual(
             [],
           );
@@ -1408,7 +2085,22 @@ describe('batch', () => {
       );
     });
 
-    it('no record waits longer than its mode says, or than for the commit before it', () => {
+    it('a batch has no more than one commit may have, and what rides up to the commit record that ends it', () => {
+      fc.assert(
+        fc.property(modes, events, latencies, sizes, (mode, all, delays, size) => {
+          for (const { batch: each } of run(mode, all, delays, 'end', size).left) {
+            const some = framesOf(each);
+            const ends = some.findIndex((_, at) => (at + 1) * size >= MAX_COMMIT_BYTES);
+            const counts = mode.mode === 'sync' ? some.slice(0, -1).map(({ commit }) => commit) : some.slice(0, -1);
+            // Nothing that could end a batch stands between the place where it was full and its end.
+            expect(ends < 0 ? [] : counts.slice(ends).filter(Boolean)).toEqual([]);
+          }
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    it('no record waits longer than its mode says, or than for the commits before it', () => {
       const alwaysOn = events.map((all) => all.filter(({ what: each }) => each !== 'off'));
       /** When a record that came then, when the line was free since then, has to leave. */
       const latest = (mode: Durability, came: number, freeAt: number): number => {
@@ -1417,10 +2109,10 @@ describe('batch', () => {
         return Math.max(came, freeAt);
       };
       fc.assert(
-        fc.property(modes, alwaysOn, latencies, (mode, all, delays) => {
-          const { left, cameAt } = run(mode, all, delays, 'end');
+        fc.property(modes, alwaysOn, latencies, sizes, (mode, all, delays, size) => {
+          const { left, cameAt } = run(mode, all, delays, 'end', size);
           for (const { batch: each, at, freeAt } of left) {
-            const bound = each.frames
+            const bound = framesOf(each)
               .filter(({ commit }) => commit || mode.mode !== 'sync')
               .map(({ lsn }) => latest(mode, cameAt.get(lsn)!, freeAt));
             expect(at).toBeLessThanOrEqual(Math.min(Infinity, ...bound));
@@ -1433,9 +2125,9 @@ describe('batch', () => {
     it('a clock lets a batch go no sooner than it is due', () => {
       fc.assert(
         fc.property(events, latencies, (all, delays) => {
-          const { left, cameAt } = run(within(7, 3), all, delays, 'end');
+          const { left, cameAt } = run(within(7, 3), all, delays);
           const byClock = left.filter((each) => each.batch.reason === 'delay');
-          const waits = byClock.map((each) => each.at - cameAt.get(each.batch.frames[0]?.lsn ?? 0)!);
+          const waits = byClock.map((each) => each.at - cameAt.get(each.batch.firstLsn)!);
           expect(waits.filter((wait) => !(wait >= 7))).toEqual([]);
         }),
         { numRuns: 300 },

@@ -25,6 +25,7 @@ import {
   frameLsn,
   isSealed,
 } from '../../src/format/frame';
+import { batch } from '../../src/operators/batch';
 import { checksum } from '../../src/operators/checksum';
 import { commit, type CommitOptions } from '../../src/operators/commit';
 import { frame } from '../../src/operators/frame';
@@ -45,7 +46,15 @@ const FRAME_BYTES = 17;
 const MARK_BYTES = 16;
 
 function batchOf(lsns: readonly number[], barriers: readonly Barrier[] = [], reason: BatchReason = 'commit'): Batch {
-  return { frames: lsns.map(frameOf), bytes: lsns.length * FRAME_BYTES, reason, barriers };
+  return {
+    runs: lsns.map(frameOf),
+    records: lsns.length,
+    firstLsn: lsns.at(0) ?? 0,
+    lastLsn: lsns.at(-1) ?? 0,
+    bytes: lsns.length * FRAME_BYTES,
+    reason,
+    barriers,
+  };
 }
 
 const sync: Barrier = { kind: 'sync' };
@@ -80,7 +89,7 @@ function windowed(steps$: Observable<number | Batch>): Observable<SegmentWindow>
           batches$ = new Subject<Batch>();
           subscriber.next({ sequence: step, firstLsn: lastLsn + 1, batches$ });
         } else {
-          lastLsn = step.frames.at(-1)?.lsn ?? lastLsn;
+          if (step.records > 0) lastLsn = step.lastLsn;
           batches$.next(step);
         }
       },
@@ -479,7 +488,17 @@ describe('commit', () => {
   });
 
   describe('the pieces of a batch', () => {
-    /** The pieces that one batch of these frames is handed over in. */
+    /** One batch of these frames, as `batch` gathers them. */
+    function gathered(frames: readonly Frame[], barriers: readonly Barrier[]): Batch {
+      let all = batchOf([]);
+      from(frames)
+        .pipe(batch())
+        .subscribe((each) => {
+          all = each;
+        });
+      return { ...all, barriers };
+    }
+    /** The pieces that it is handed over in. */
     function piecesOf(frames: readonly Frame[], barriers: readonly Barrier[] = []): readonly Uint8Array[] {
       let handed: readonly Uint8Array[] = [];
       const sink: SegmentSink = {
@@ -497,7 +516,7 @@ describe('commit', () => {
         .pipe(commit({ logId: LOG_ID, segment: sink, createSegment: () => NEVER, lastLsn: 0, markedLsn: 0 }))
         .subscribe();
       steps$.next(0);
-      steps$.next({ frames, bytes: 0, reason: 'commit', barriers });
+      steps$.next(gathered(frames, barriers));
       return handed;
     }
     function framesOf(...texts: readonly string[]): Frame[] {
@@ -537,6 +556,27 @@ describe('commit', () => {
       buffer.set(encodeFrame('record', 2, bytesOf('b'), crcFrom), 17);
       const two: Frame = { kind: 'record', lsn: 2, buffer, start: 17, end: 34, commit: true };
       expect(contents(piecesOf([one!, two]), 34)).toBe('1, 2');
+    });
+
+    it('are one for each run, as it stands in its buffer', () => {
+      const buffer = Buffer.alloc(60, 0xff);
+      buffer.set(encodeFrame('record', 1, bytesOf('a'), crcFrom), 3);
+      buffer.set(encodeFrame('record', 2, bytesOf('b'), crcFrom), 20);
+      buffer.set(encodeFrame('record', 3, bytesOf('c'), crcFrom), 40);
+      const frames = [3, 20, 40].map((start, index): Frame => ({
+        kind: 'record',
+        lsn: index + 1,
+        buffer,
+        start,
+        end: start + 17,
+        commit: true,
+      }));
+      const pieces = piecesOf(frames);
+      expect(pieces.map((piece) => [piece.byteOffset - buffer.byteOffset, piece.length])).toEqual([
+        [3, 34],
+        [40, 17],
+      ]);
+      expect(contents(pieces, 51)).toBe('1, 2, 3');
     });
 
     it('are none of an empty batch', () => {

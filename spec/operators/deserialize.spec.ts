@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import { cborCodec } from '../../src/cborCodec';
+import { cborCodec } from '../../src/codec/cborCodec';
 import { WalRecordError } from '../../src/errors';
 import { deserialize } from '../../src/operators/deserialize';
 import type { Codec, Entry, StoredFrame } from '../../src/types';

@@ -74,28 +74,35 @@ export function shown({ kind, lsn, buffer, start, end, offset }: StoredFrame): s
   return `${kind} ${lsn} "${textOf(framePayload(buffer, start, end))}" at ${offset}`;
 }
 
-/** A scheduler that counts: what was ever scheduled, and what still waits. `skew` bends its clock. */
+/** A scheduler that counts: what was ever scheduled, and what still waits. `skew` bends the clock of the one behind it. */
 export interface CountingScheduler extends SchedulerLike {
   /** Actions scheduled so far. */
   readonly scheduled: number;
+  /** Those of them that were to wait longer than to the end of the turn. */
+  readonly delayed: number;
   /** Actions that wait now. */
   readonly pending: number;
 }
 
-export function countingScheduler(skew: (now: number) => number = (now) => now): CountingScheduler {
+export function countingScheduler(
+  skew: (now: number) => number = (now) => now,
+  scheduler: SchedulerLike = asyncScheduler,
+): CountingScheduler {
   let scheduled = 0;
+  let delayed = 0;
   let pending = 0;
   return {
-    now: () => skew(asyncScheduler.now()),
+    now: () => skew(scheduler.now()),
     schedule(work, delay, state) {
       scheduled += 1;
+      if (delay !== undefined && delay > 0) delayed += 1;
       pending += 1;
       let waits = true;
       const done = (): void => {
         if (waits) pending -= 1;
         waits = false;
       };
-      const action = asyncScheduler.schedule(
+      const action = scheduler.schedule(
         function (given) {
           done();
           (work as (this: unknown, state: unknown) => void).call(this, given);
@@ -108,6 +115,9 @@ export function countingScheduler(skew: (now: number) => number = (now) => now):
     },
     get scheduled() {
       return scheduled;
+    },
+    get delayed() {
+      return delayed;
     },
     get pending() {
       return pending;

@@ -14,7 +14,9 @@ function batchOf(lsn: number, bytes: number, ...barriers: readonly Barrier['kind
   const size = Math.max(bytes - MARK, 0);
   const buffer = new Uint8Array(size);
   return {
-    frames: bytes > 0 ? [{ kind: 'record', lsn, buffer, start: 0, end: size, commit: true }] : [],
+    ...(bytes > 0
+      ? { runs: [{ buffer, start: 0, end: size }], records: 1, firstLsn: lsn, lastLsn: lsn }
+      : { runs: [], records: 0, firstLsn: 0, lastLsn: 0 }),
     bytes: size,
     reason: 'commit',
     barriers: barriers.map((kind) => (kind === 'checkpoint' ? { kind, checkpoint: { lsn: lsn, epoch: 1 } } : { kind })),
@@ -62,7 +64,7 @@ function told(source$: Subject<Batch>, options: RotateOptions, react: (event: st
     next: ({ sequence, firstLsn, batches$ }) => {
       // eslint-disable-next-line rxjs-x/no-nested-subscribe -- a window is hot
       batches$.subscribe({
-        next: ({ frames }) => tell(`${sequence}: ${frames[0]?.lsn ?? 'nothing'}`),
+        next: ({ records, firstLsn: lsn }) => tell(`${sequence}: ${records > 0 ? lsn : 'nothing'}`),
         complete: () => tell(`${sequence} ends`),
         error: (error: unknown) => tell(`${sequence} fails: ${String(error)}`),
       });
@@ -115,10 +117,7 @@ describe('rotate', () => {
   });
 
   it('names the LSN that the first record of a segment has, or will have', () => {
-    const three: Batch = {
-      ...batchOf(1, 100),
-      frames: [1, 2, 3].map((lsn) => batchOf(lsn, 50).frames[0]!),
-    };
+    const three: Batch = { ...batchOf(1, 100), records: 3, lastLsn: 3 };
     expect(toldOf([three, batchOf(4, 100)], TWO_EACH)).toEqual([
       '0 from LSN 1',
       '0: 1',

@@ -8,7 +8,7 @@ import { frame } from '../../src/operators/frame';
 import { serialize } from '../../src/operators/serialize';
 import { unframe } from '../../src/operators/unframe';
 import { verify } from '../../src/operators/verify';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import type { Entry, StoredFrame } from '../../src/types';
 import { FOREIGN_LOG_ID, LOG_ID, bytesOf, expectPicture, shown, stored } from './helpers';
 

@@ -5,7 +5,7 @@ import { lastValueFrom } from 'rxjs';
 import { FRAME_OVERHEAD_BYTES } from '../../src/format/frame';
 import { HEADER_BYTES } from '../../src/format/header';
 import { openWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { check, type Finding } from './check';
 import { Draw } from '../support/draw';
 import { recordBytes } from './records';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import { openWal } from '../../src/openWal';
 import type { WalOptions } from '../../src/options';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import type { Entry, Recovery } from '../../src/types';
 import type { Wal } from '../../src/wal';
 import type { Draw } from '../support/draw';

@@ -12,7 +12,7 @@ import { lastValueFrom, toArray } from 'rxjs';
 import { WalIoError, WalPoisonedError } from '../../src/errors';
 import { openWal } from '../../src/openWal';
 import type { WalOptions } from '../../src/options';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import type { Wal } from '../../src/wal';
 import { say } from '../disk/say';
 import { openingOf, recordBytes } from './records';

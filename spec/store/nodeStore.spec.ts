@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { Observable, concatMap, from, lastValueFrom, toArray } from 'rxjs';
 import { WalLockedError } from '../../src/errors';
 import { openWal, recoverWal } from '../../src/openWal';
-import { rawCodec } from '../../src/rawCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { nodeStore } from '../../src/store/nodeStore';
 import { LOCK_FILE, type SegmentStore } from '../../src/store/segmentStore';
 import { storeContract } from './contract';

@@ -308,11 +308,11 @@ describe('SegmentWriter', () => {
 
     it('are not laid behind a large batch, which would write every byte twice', () => {
       const { writer, store } = segment(ZEROS);
-      commit(writer, 65).subscribe();
+      commit(writer, 129).subscribe();
       commit(writer, 5000).subscribe();
       expect(zerosIn(store)).toEqual([]);
-      commit(writer, 64).subscribe();
-      expect(zerosIn(store)).toEqual(['write 1024@5161']);
+      commit(writer, 128).subscribe();
+      expect(zerosIn(store)).toEqual(['write 1024@5289']);
     });
 
     it('are laid behind the bytes, where a large batch has gone past those there were', () => {

@@ -1,6 +1,15 @@
 import { inspect } from 'node:util';
-import { lastValueFrom, toArray, type Observable } from 'rxjs';
-import { WalCorruptError, WalError, WalVersionError, rawCodec, recoverWal, type Wal, type WalOptions } from 'rxwal';
+import { lastValueFrom, toArray, type Observable, type VirtualTimeScheduler } from 'rxjs';
+import {
+  WalCorruptError,
+  WalError,
+  WalVersionError,
+  rawCodec,
+  recoverWal,
+  type Ack,
+  type Wal,
+  type WalOptions,
+} from 'rxwal';
 import { memoryStore, memoryWal, type MemoryStore } from 'rxwal/testing';
 import { frameBytes, headerBytes, hex, join, type Kind } from './bytes';
 import type { Files, ReferenceRecord, Refusal } from './reference';
@@ -62,17 +71,21 @@ export async function buildLog(ending: 'closed' | 'crashed', keepFirst = false):
     isCommit: (payload) => payload !== PAYLOADS[5],
     files: filesOf(segmentBytes(1, [])),
   });
-  const append = (...lsns: number[]): void => {
-    for (const lsn of lsns) wal.append(PAYLOADS[lsn - 1]!).subscribe();
+  /** Each in a batch of its own, but for the one that is no commit: that rides with the next. */
+  const append = async (...lsns: number[]): Promise<void> => {
+    for (const lsn of lsns) {
+      const ack = wal.append(PAYLOADS[lsn - 1]!);
+      if (lsn !== 6) await ack;
+    }
   };
-  append(1, 2);
+  await append(1, 2);
   await wal.rotate();
-  append(3);
+  await append(3);
   await wal.checkpoint({ lsn: keepFirst ? 1 : 2, epoch: 5, transactionId: 77 });
   await wal.rotate();
-  append(4);
+  await append(4);
   await wal.rotate();
-  append(5, 6, 7, 8);
+  await append(5, 6, 7, 8);
   const crashed = store.snapshot();
   await wal.close();
   return ending === 'closed' ? store.snapshot() : crashed;
@@ -101,6 +114,13 @@ export function collect<T>(source: Observable<T>): Outcome<T> {
     },
   });
   return { values, error, done };
+}
+
+/** Appends to a log on a store that takes no time, whose clock this is: the turn in which the batch leaves ends when it goes on. */
+export function appended<T>(wal: Wal<T>, clock: VirtualTimeScheduler, value: T): Outcome<Ack> {
+  const ack$ = wal.append(value);
+  clock.flush();
+  return collect(ack$);
 }
 
 /** Opens a log on a store that takes no time. */

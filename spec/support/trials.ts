@@ -1,6 +1,7 @@
+import { VirtualTimeScheduler } from 'rxjs';
 import { readWal, rawCodec, type Wal } from 'rxwal';
 import { memoryStore } from 'rxwal/testing';
-import { asRefusal, collect, open, recordsOf, sameFiles } from './logs';
+import { appended, asRefusal, collect, open, recordsOf, sameFiles } from './logs';
 import { judge, type Files, type ReferenceRecord, type Refusal, type Verdict } from './reference';
 
 /** What is appended after each opening, to see that the log goes on. */
@@ -15,7 +16,8 @@ const NEWS = Uint8Array.of(0xaa, 0xbb);
 export function complaintsOfOpening(files: Files): readonly string[] {
   const { open: expected, read } = judge(files);
   const store = memoryStore({ files });
-  const opened = open(store);
+  const clock = new VirtualTimeScheduler();
+  const opened = open(store, { scheduler: clock });
   const complaints = new Complaints();
 
   if ('error' in opened) {
@@ -29,7 +31,7 @@ export function complaintsOfOpening(files: Files): readonly string[] {
   const { clean, firstLsn, lastLsn, bytesCut } = opened.wal.recovery;
   complaints.same('recovery', { clean, firstLsn, lastLsn, bytesCut }, pick(expected));
   complaints.readsAll(opened.wal, read);
-  goesOn(opened.wal, store.snapshot.bind(store), expected, read, complaints);
+  goesOn(opened.wal, clock, store.snapshot.bind(store), expected, read, complaints);
   return complaints.list;
 }
 
@@ -55,6 +57,7 @@ export function complaintsOfReading(files: Files, truth: readonly ReferenceRecor
 /** Appends, closes, opens again: everything is there. */
 function goesOn(
   wal: Wal<Uint8Array>,
+  clock: VirtualTimeScheduler,
   snapshot: () => Files,
   expected: Extract<Verdict['open'], { refusal: undefined }>,
   read: Verdict['read'],
@@ -62,7 +65,7 @@ function goesOn(
 ): void {
   const lsn = expected.lastLsn + 1;
   const news: ReferenceRecord = { lsn, payload: 'aabb' };
-  complaints.same('ack', collect(wal.append(NEWS)).values, [{ lsn, durable: true }]);
+  complaints.same('ack', appended(wal, clock, NEWS).values, [{ lsn, durable: true }]);
   wal.complete();
   const again = open(memoryStore({ files: snapshot() }));
   if ('error' in again) {

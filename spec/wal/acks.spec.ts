@@ -1,4 +1,19 @@
-import { Subscriber, concat, concatMap, defer, map, merge, mergeMap, range, tap } from 'rxjs';
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  Subject,
+  Subscriber,
+  concat,
+  concatMap,
+  defer,
+  from,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  range,
+  take,
+  tap,
+} from 'rxjs';
 import type { Ack, Durability } from 'rxwal';
 import { marblePlan, memoryWal, virtualTime } from 'rxwal/testing';
 
@@ -63,12 +78,19 @@ describe('append', () => {
   });
 
   it('gives each its own ack when several ride on one fsync', () => {
-    virtualTime(({ expectObservable }) => {
+    virtualTime(({ cold, expectObservable }) => {
       const { wal } = memoryWal<string>({ plan: timed() });
-      const values = { a: { lsn: 1, durable: true }, b: { lsn: 2, durable: true }, c: { lsn: 3, durable: true } };
-      expectObservable(wal.append('a')).toBe('-----(a|)', values);
-      expectObservable(wal.append('b')).toBe('----------(b|)', values);
-      expectObservable(wal.append('c')).toBe('----------(c|)', values);
+      const values = Object.fromEntries([1, 2, 3, 4].map((lsn) => [lsn, { lsn, durable: true }]));
+      const appended = (when: string) =>
+        cold(`${when}x`).pipe(
+          mergeMap((value) => wal.append(value)),
+          take(1),
+        );
+      expectObservable(wal.append('a')).toBe('     -----(1|)', values);
+      expectObservable(wal.append('b')).toBe('     -----(2|)', values);
+      // These two gather behind the first commit.
+      expectObservable(appended('--')).toBe('      ----------(3|)', values);
+      expectObservable(appended('---')).toBe('     ----------(4|)', values);
     });
   });
 
@@ -259,6 +281,51 @@ describe('many who wait', () => {
       });
     });
   });
+
+  describe.each([{ mode: 'sync' }, { mode: 'nosync' }] as const)(
+    'and append again with each ack ($mode)',
+    (durability) => {
+      /** How many records each commit has, where so many producers await each ack and some of them begin behind the first batch. */
+      async function ride(producers: number, late: number, rounds: number): Promise<number[]> {
+        const firstWrite$ = new Subject<void>();
+        const { wal } = memoryWal<number>({
+          durability,
+          // A write takes a turn of the event loop.
+          plan: ({ kind }) => {
+            if (kind !== 'write') return undefined;
+            firstWrite$.complete();
+            return from(turn());
+          },
+        });
+        const sizes: number[] = [];
+        wal.commits$.subscribe(({ records }) => sizes.push(records));
+        const produce = async (producer: number): Promise<void> => {
+          if (producer < late) await lastValueFrom(firstWrite$, { defaultValue: undefined });
+          for (let round = 0; round < rounds; round += 1) {
+            await wal.append(producer);
+            // Each has more to do behind its ack than the one before.
+            for (let link = 0; link < producer; link += 1) await Promise.resolve();
+          }
+        };
+        await Promise.all(Array.from({ length: producers }, (_, producer) => produce(producer)));
+        expect(wal.lastLsn).toBe(producers * rounds);
+        return sizes;
+      }
+
+      it('ride on one commit, all of them', async () => {
+        await expect(ride(64, 0, 10)).resolves.toEqual(Array<number>(10).fill(64));
+      });
+
+      it('come to ride on one commit where some began while another was on its way', async () => {
+        const sizes = await ride(64, 32, 10);
+        expect(sizes).toEqual([32, ...Array<number>(9).fill(64), 32]);
+      });
+
+      it('are acknowledged for each alone where there is one', async () => {
+        await expect(ride(1, 0, 10)).resolves.toEqual(Array<number>(10).fill(1));
+      });
+    },
+  );
 
   it('may chain appends with concatMap', () => {
     virtualTime(({ expectObservable }) => {

@@ -74,7 +74,7 @@ describe('append from within an output', () => {
   it('of sync()', async () => {
     const { wal } = memoryWal<string>();
     wal.next('a');
-    await wal.sync().then(() => wal.next('more'));
+    await wal.sync().then(() => wal.append('more'));
     expect(contentOf(wal)).toEqual(['a', 'more']);
   });
 });
@@ -148,7 +148,7 @@ describe('what a listener puts on the queue scheduler', () => {
 });
 
 describe('isCommit', () => {
-  it('may append: the inner record goes first, and each has its own ack', () => {
+  it('may append: the inner record goes first, and each has its own ack', async () => {
     const { wal } = memoryWal<string>({
       isCommit: (value) => {
         if (value === 'outer') wal.append('inner').subscribe(({ lsn }) => acked.push(`inner ${lsn}`));
@@ -156,12 +156,14 @@ describe('isCommit', () => {
       },
     });
     const acked: string[] = [];
-    wal.append('outer').subscribe(({ lsn }) => acked.push(`outer ${lsn}`));
+    const outer = wal.append('outer');
+    outer.subscribe(({ lsn }) => acked.push(`outer ${lsn}`));
+    await outer;
     expect(acked).toEqual(['inner 1', 'outer 2']);
     expect(contentOf(wal)).toEqual(['inner', 'outer']);
   });
 
-  it('may append where the codec uses its memory again', () => {
+  it('may append where the codec uses its memory again', async () => {
     const memory = Buffer.alloc(64);
     const codec: Codec<string> = {
       encode: (value) => memory.subarray(0, memory.write(value)),
@@ -174,7 +176,7 @@ describe('isCommit', () => {
         return true;
       },
     });
-    wal.next('outer');
+    await wal.append('outer');
     expect(contentOf(wal)).toEqual(['INNER', 'outer']);
   });
 
@@ -213,7 +215,7 @@ describe('isCommit that appends and then closes the log', () => {
 });
 
 describe('a getter of a value', () => {
-  it('may append nothing: that value is refused, and the log goes on', () => {
+  it('may append nothing: that value is refused, and the log goes on', async () => {
     const { wal } = memoryWal<unknown>();
     const errors: unknown[] = [];
     const value = {
@@ -222,7 +224,7 @@ describe('a getter of a value', () => {
         return 1;
       },
     };
-    wal.append(value).subscribe();
+    await wal.append(value);
     expect(errors).toEqual([expect.objectContaining({ code: 'WAL_RECORD' })]);
     const values: unknown[] = [];
     wal.read().subscribe((entry) => values.push(entry.value));

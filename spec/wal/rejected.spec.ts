@@ -69,7 +69,7 @@ describe.each(refused)('%s', (_, bad, message) => {
       void wal.append(bad);
       const b$ = wal.append('b');
       expectObservable(a$).toBe('---(1|)', { 1: { lsn: 1, durable: true } });
-      expectObservable(b$).toBe('------(2|)', { 2: { lsn: 2, durable: true } });
+      expectObservable(b$).toBe('---(2|)', { 2: { lsn: 2, durable: true } });
       flush();
       const values: unknown[] = [];
       wal.read().subscribe(({ value }) => values.push(value));

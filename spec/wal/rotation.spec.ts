@@ -20,14 +20,14 @@ const lsnsOf = (wal: Wal<Uint8Array>): number[] => {
 };
 
 describe('rotation by size', () => {
-  it('ends a segment with the batch that takes it to maxSegmentBytes', () => {
+  it('ends a segment with the batch that takes it to maxSegmentBytes', async () => {
     const { wal, store } = open(room(2));
-    wal.next(record());
+    await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(1);
-    wal.next(record());
+    await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(2);
-    wal.next(record());
-    wal.next(record());
+    await wal.append(record());
+    await wal.append(record());
     expect(segmentsOf(store)).toEqual(['wal_00000000.log', 'wal_00000001.log', 'wal_00000002.log']);
     expect(lsnsOf(wal)).toEqual([1, 2, 3, 4]);
   });
@@ -54,26 +54,26 @@ describe('rotation by size', () => {
     before.wal.next(record());
     await before.wal.close();
     const { wal, store } = open(limit, before.store.snapshot());
-    wal.next(record());
+    await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(1);
-    wal.next(record());
+    await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(2);
     expect(lsnsOf(wal)).toEqual([1, 2, 3]);
   });
 
-  it('gives each record larger than the limit a segment of its own', () => {
+  it('gives each record larger than the limit a segment of its own', async () => {
     const { wal, store } = open(64);
-    for (let i = 0; i < 3; i += 1) wal.next(record());
+    for (let i = 0; i < 3; i += 1) await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(4);
     expect(lsnsOf(wal)).toEqual([1, 2, 3]);
   });
 
   it('may be set otherwise from one opening to the next', async () => {
     const before = open(room(1));
-    for (let i = 0; i < 3; i += 1) before.wal.next(record());
+    for (let i = 0; i < 3; i += 1) await before.wal.append(record());
     await before.wal.close();
     const { wal, store } = open(room(100), before.store.snapshot());
-    for (let i = 0; i < 3; i += 1) wal.next(record());
+    for (let i = 0; i < 3; i += 1) await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(4);
     expect(lsnsOf(wal)).toEqual([1, 2, 3, 4, 5, 6]);
   });
@@ -106,15 +106,15 @@ describe('rotation by size', () => {
     });
   });
 
-  it('nosync: what a full segment holds is durable before the next one is there', () => {
+  it('nosync: what a full segment holds is durable before the next one is there', async () => {
     const { wal, store } = memoryWal<Uint8Array>({
       codec: rawCodec(),
       maxSegmentBytes: room(2),
       durability: { mode: 'nosync' },
     });
-    wal.next(record());
+    await wal.append(record());
     expect(wal.durableLsn).toBe(0);
-    wal.next(record());
+    await wal.append(record());
     expect(segmentsOf(store)).toHaveLength(2);
     expect(wal.durableLsn).toBe(2);
     expect(memoryWal({ codec: rawCodec(), files: store.durableSnapshot() }).wal.lastLsn).toBe(2);
@@ -124,8 +124,8 @@ describe('rotation by size', () => {
 describe('logFiles()', () => {
   it('names the segments, oldest first, as paths', async () => {
     const { wal } = open(room(1));
-    wal.next(record());
-    wal.next(record());
+    await wal.append(record());
+    await wal.append(record());
     await expect(wal.logFiles()).resolves.toEqual([
       'memory/wal_00000000.log',
       'memory/wal_00000001.log',
@@ -150,14 +150,14 @@ describe('recordCount', () => {
 
   it('counts what an earlier opening left', async () => {
     const before = open(room(1));
-    for (let i = 0; i < 5; i += 1) before.wal.next(record());
+    for (let i = 0; i < 5; i += 1) await before.wal.append(record());
     await before.wal.close();
     expect(open(room(1), before.store.snapshot()).wal.recordCount).toBe(5);
   });
 
   it('goes down by what a checkpoint removed', async () => {
     const { wal } = open(room(2));
-    for (let i = 0; i < 5; i += 1) wal.next(record());
+    for (let i = 0; i < 5; i += 1) await wal.append(record());
     await wal.checkpoint({ lsn: 4 });
     expect(wal.recordCount).toBe(1);
   });

@@ -1,4 +1,4 @@
-import { cborCodec } from '../cborCodec';
+import { cborCodec } from '../codec/cborCodec';
 import { framePayload } from '../format/frame';
 import type { Checkpoint, StoredFrame } from '../types';
 

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { cborCodec } from '../cborCodec';
+import { cborCodec } from '../codec/cborCodec';
 import { WalRecordError } from '../errors';
 import { checkCodec } from '../options';
-import { rawCodec } from '../rawCodec';
+import { rawCodec } from '../codec/rawCodec';
 import type { Codec } from '../types';
 import { UsageError } from './failure';
 import { base64, bytesOf, fromJson, toJson } from './jsonValue';

@@ -18,7 +18,7 @@ import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
-import { eachFile, withFile } from '../segmentFrames';
+import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
 import type { Checkpoint, StoredFrame } from '../types';

@@ -19,7 +19,7 @@ import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../beside
 import { HEADER_BYTES } from '../format/header';
 import { asIoError } from '../ioError';
 import { pastTheEnd } from '../read';
-import { eachFile, withFile } from '../segmentFrames';
+import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
 import type { SegmentInfo, StoredFrame } from '../types';

@@ -1,5 +1,5 @@
 import { catchError, concat, count, defer, finalize, from, map, tap, throwError, type Observable } from 'rxjs';
-import { rawCodec } from '../rawCodec';
+import { rawCodec } from '../codec/rawCodec';
 import { readWal } from '../read';
 import type { Gap } from '../salvage/gap';
 import { repairWal, type Repair } from '../salvage/repair';

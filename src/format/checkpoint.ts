@@ -1,4 +1,4 @@
-import { cborCodec } from '../cborCodec';
+import { cborCodec } from '../codec/cborCodec';
 import { WalCorruptError } from '../errors';
 import type { Checkpoint } from '../types';
 import {

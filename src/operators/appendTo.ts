@@ -1,4 +1,4 @@
-import { Observable, defer, type OperatorFunction } from 'rxjs';
+import { Observable, type Observer, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { Ack, Entry } from '../types';
 import { whileWanted } from '../whileWanted';
 
@@ -21,34 +21,68 @@ import { whileWanted } from '../whileWanted';
 export function appendTo<T>(wal: { append(value: T): Observable<Ack> }): OperatorFunction<T, Entry<T>> {
   return (source) =>
     new Observable<Entry<T>>((subscriber) => {
-      let pending = 0;
-      let ended = false;
-      const finish = (): void => {
-        if (ended && pending === 0) subscriber.complete();
-      };
-      const fail = (error: unknown): void => {
-        subscriber.error(error);
-      };
+      const appends = new Appends(subscriber);
       source.pipe(whileWanted(subscriber)).subscribe({
         next: (value) => {
-          pending += 1;
-          // eslint-disable-next-line rxjs-x/no-nested-subscribe -- see above: no stock operator keeps this flat
-          defer(() => wal.append(value)).subscribe({
-            next: ({ lsn }) => {
-              subscriber.next({ lsn, value });
-            },
-            error: fail,
-            complete: () => {
-              pending -= 1;
-              finish();
-            },
-          });
+          try {
+            // eslint-disable-next-line rxjs-x/no-nested-subscribe -- see above: no stock operator keeps this flat
+            wal.append(value).subscribe(appends.wait(value));
+          } catch (error) {
+            subscriber.error(error);
+          }
         },
-        error: fail,
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
         complete: () => {
-          ended = true;
-          finish();
+          appends.end();
         },
       });
     });
+}
+
+/** Appends that are on their way, each with an observer of its own: two fields, where three closures would cost twice the append. */
+class Appends<T> {
+  #pending = 0;
+  #ended = false;
+
+  constructor(readonly subscriber: Subscriber<Entry<T>>) {}
+
+  wait(value: T): Observer<Ack> {
+    this.#pending += 1;
+    return new Append(this, value);
+  }
+
+  done(): void {
+    this.#pending -= 1;
+    this.#finish();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#ended && this.#pending === 0) this.subscriber.complete();
+  }
+}
+
+class Append<T> implements Observer<Ack> {
+  constructor(
+    private readonly appends: Appends<T>,
+    private readonly value: T,
+  ) {}
+
+  next({ lsn }: Ack): void {
+    this.appends.subscriber.next({ lsn, value: this.value });
+  }
+
+  error(error: unknown): void {
+    this.appends.subscriber.error(error);
+  }
+
+  complete(): void {
+    this.appends.done();
+  }
 }

@@ -1,4 +1,5 @@
-import { Observable, asyncScheduler, type OperatorFunction, type SchedulerLike, type Subscription } from 'rxjs';
+import { Observable, type OperatorFunction, type SchedulerLike, type Subscription } from 'rxjs';
+import { monotonicScheduler } from '../clock';
 import type { Barrier, Batch, BatchReason, Durability, Frame } from '../types';
 import { whileWanted } from '../whileWanted';
 
@@ -14,7 +15,7 @@ export interface BatchOptions {
   readonly barriers$?: Observable<Barrier>;
   /** `false` stops the clock of `batch` and `adaptive`, `true` starts it again. Default: it runs. */
   readonly background$?: Observable<boolean>;
-  /** Whose clock is used. Default: `asyncScheduler`. */
+  /** Whose clock is used. Default: one that does not jump, and for which no delay means the end of the turn of the event loop. */
   readonly scheduler?: SchedulerLike;
 }
 
@@ -46,6 +47,18 @@ export interface BatchOptions {
  * batch():   ----------x---------c---(|)   x = ab; starts stay 10 apart: 8 after the flush before returned
  * ```
  *
+ * What comes in one turn of the event loop rides together, in `sync` and `nosync`; so do those who append because one commit has
+ * released them:
+ *
+ * ```
+ * source:    -(abc)---d
+ * settled$:  --------s-
+ * batch():   -x-------d         x = abc
+ * ```
+ *
+ * A commit has 4,096 records or 4 MiB at the most (mode `batch`: at least its `maxRecords`). What is more leaves in parts, one commit after the
+ * other.
+ *
  * A barrier ends the wait: what has gathered leaves with it. Frames behind a `rotate` or `checkpoint` go into the next batch. The
  * end of the source, or its error, lets everything out first; nothing that was accepted is dropped.
  *
@@ -53,15 +66,19 @@ export interface BatchOptions {
  * values that arrive re-entrantly (ReactiveX/rxjs#5374, #3001), and none waits for a commit.
  */
 export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch> {
-  const { durability = { mode: 'sync' }, settled$, barriers$, background$, scheduler = asyncScheduler } = options;
+  const { durability = { mode: 'sync' }, settled$, barriers$, background$, scheduler = monotonicScheduler } = options;
   return (source) =>
     new Observable<Batch>((subscriber) => {
-      const gathering = new Gathering();
+      const gathering = new Gathering(maxRecordsOf(durability));
       const clock = batchClock(durability, scheduler);
       let tick: Subscription | undefined;
+      let departure: Subscription | undefined;
+      let departing = false;
       let background = true;
       let busy = false;
       let leaving = false;
+      /** What left last was not all that was due. */
+      let partly = false;
       let ended: (() => void) | undefined;
 
       /** Lets out what is due, one batch for each commit. A loop, not a recursion: a commit may return before `next` does. */
@@ -69,11 +86,14 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
         if (leaving) return;
         leaving = true;
         while (!busy && !subscriber.closed) {
+          // A cadence may be due at once.
+          startClock();
           const next = gathering.take();
           if (next === undefined) break;
           if (gathering.count === 0) stopClock();
           busy = settled$ !== undefined;
-          clock.left();
+          if (!partly) clock.left();
+          partly = gathering.due !== undefined;
           subscriber.next(next);
         }
         leaving = false;
@@ -84,6 +104,21 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
       const due = (reason: BatchReason): void => {
         gathering.due ??= reason;
         release();
+      };
+
+      /**
+       * Lets out what is due when the turn of the event loop ends: all whom one commit has released append in the same turn, and would
+       * otherwise ride in two halves for ever, each waiting for the fsync of the other. What is full has nothing to wait for.
+       */
+      const releaseSoon = (): void => {
+        if (gathering.isFull) release();
+        if (busy || departing || gathering.due === undefined) return;
+        // A scheduler may run it before it returns.
+        departing = true;
+        departure = scheduler.schedule(() => {
+          departing = false;
+          release();
+        });
       };
 
       const startClock = (): void => {
@@ -112,7 +147,8 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
         if (!busy) return;
         busy = false;
         clock.settled();
-        release();
+        if (gathering.due === 'commit') releaseSoon();
+        else release();
       };
 
       const end = (finish: () => void): void => {
@@ -128,6 +164,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
       };
 
       subscriber.add(stopClock);
+      subscriber.add(() => departure?.unsubscribe());
       subscriber.add(settled$?.subscribe({ next: settle, error: fail }));
       subscriber.add(
         barriers$?.subscribe({
@@ -151,13 +188,12 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
       );
       source.pipe(whileWanted(subscriber)).subscribe({
         next: (frame) => {
-          gathering.add(frame);
+          gathering.add(frame, frame.commit || durability.mode !== 'sync');
           switch (durability.mode) {
             case 'sync':
-              if (frame.commit) {
-                gathering.closeAtLast();
-                due('commit');
-              }
+              if (!frame.commit) break;
+              gathering.due ??= 'commit';
+              releaseSoon();
               break;
             case 'batch':
               if (gathering.count >= durability.maxRecords) due('count');
@@ -167,7 +203,8 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
               startClock();
               break;
             case 'nosync':
-              due('commit');
+              gathering.due ??= 'commit';
+              releaseSoon();
               break;
           }
         },
@@ -185,78 +222,143 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
     });
 }
 
+/**
+ * What one commit has at the most: its acks are handed out in one turn of the event loop, which must not take long, while the next one
+ * is being written. At eight milliseconds an fsync this is still half a million records, or half a gigabyte, a second.
+ */
+const MAX_COMMIT_RECORDS = 4096;
+const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+
+function maxRecordsOf(durability: Durability): number {
+  return durability.mode === 'batch' ? Math.max(MAX_COMMIT_RECORDS, durability.maxRecords) : MAX_COMMIT_RECORDS;
+}
+
+/** Frames as they come in, kept by where their bytes stand. */
+class Gathered {
+  #runs: { readonly buffer: Uint8Array; readonly start: number; end: number }[] = [];
+  #newest: { readonly buffer: Uint8Array; readonly start: number; end: number } | undefined;
+  #firstLsn = 0;
+  #lastLsn = 0;
+  readonly barriers: Barrier[] = [];
+  records = 0;
+  bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.records === 0 && this.barriers.length === 0;
+  }
+
+  add({ buffer, start, end, lsn }: Frame): void {
+    if (this.records === 0) this.#firstLsn = lsn;
+    this.#lastLsn = lsn;
+    this.records += 1;
+    this.bytes += end - start;
+    this.#append(buffer, start, end);
+  }
+
+  /** Puts all of `later` behind what is here. */
+  join(later: Gathered): void {
+    if (later.records === 0) return;
+    if (this.records === 0) this.#firstLsn = later.#firstLsn;
+    this.#lastLsn = later.#lastLsn;
+    this.records += later.records;
+    this.bytes += later.bytes;
+    for (const { buffer, start, end } of later.#runs) this.#append(buffer, start, end);
+  }
+
+  #append(buffer: Uint8Array, start: number, end: number): void {
+    const run = this.#newest;
+    if (run?.buffer === buffer && run.end === start) {
+      run.end = end;
+    } else {
+      this.#newest = { buffer, start, end };
+      this.#runs.push(this.#newest);
+    }
+  }
+
+  asBatch(reason: BatchReason): Batch {
+    const { records, bytes, barriers } = this;
+    return { runs: this.#runs, records, firstLsn: this.#firstLsn, lastLsn: this.#lastLsn, bytes, reason, barriers };
+  }
+}
+
 /** What has come and not yet left. State changes here before anything is emitted. */
 class Gathering {
-  #frames: Frame[] = [];
-  #bytes = 0;
-  #barriers: Barrier[] = [];
+  /** Parts of the open batch that have all that one commit may have. */
+  readonly #full: Gathered[] = [];
+  /** The part behind them. In `sync` mode: up to the last commit record; in the other modes every record counts as one. */
+  #open = new Gathered();
+  /** Those behind the last commit record. */
+  #rest = new Gathered();
   /** Batches that a barrier has closed, waiting their turn. */
   readonly #closed: Batch[] = [];
-  /** In `sync` mode: how many of the frames, and of their bytes, stand up to the last commit record. */
-  #committedCount = 0;
-  #committedBytes = 0;
   /** Why the open batch is to leave, once it is. */
   due: BatchReason | undefined;
+  /** Frames in the open batch. */
+  count = 0;
 
-  get count(): number {
-    return this.#frames.length;
+  constructor(private readonly maxRecords: number) {}
+
+  /** Whether something waits that nothing could be added to. */
+  get isFull(): boolean {
+    return this.#full.length > 0 || this.#closed.length > 0;
   }
 
   get isEmpty(): boolean {
-    return this.#closed.length === 0 && this.#frames.length === 0 && this.#barriers.length === 0;
+    return this.#closed.length === 0 && this.count === 0 && this.#open.isEmpty;
   }
 
-  add(frame: Frame): void {
-    this.#frames.push(frame);
-    this.#bytes += frame.end - frame.start;
+  /** @param commit whether a batch may end behind this frame. */
+  add(frame: Frame, commit: boolean): void {
+    this.count += 1;
+    if (!commit) {
+      this.#rest.add(frame);
+      return;
+    }
+    this.#joinRest();
+    this.#open.add(frame);
+    if (this.#open.records < this.maxRecords && this.#open.bytes < MAX_COMMIT_BYTES) return;
+    this.#full.push(this.#open);
+    this.#open = new Gathered();
   }
 
-  /** The newest frame is a commit record: a batch may end behind it. */
-  closeAtLast(): void {
-    this.#committedCount = this.#frames.length;
-    this.#committedBytes = this.#bytes;
-  }
-
+  /** The part that has the last frame before a barrier carries it, so no later part overtakes it. */
   bar(barrier: Barrier): void {
-    this.#barriers.push(barrier);
+    this.#joinRest();
+    const last = this.#open.isEmpty ? this.#full.at(-1) : undefined;
+    (last ?? this.#open).barriers.push(barrier);
     this.due = 'barrier';
     if (barrier.kind === 'rotate' || barrier.kind === 'checkpoint') {
-      this.#closed.push(this.#takeAll('barrier'));
+      while (!this.#isTaken) this.#closed.push(this.#takePart('barrier'));
     }
   }
 
   /** The next batch that is to leave, if one is. */
   take(): Batch | undefined {
-    const closed = this.#closed.shift();
-    if (closed) return closed;
-    if (this.due === undefined) return undefined;
-    // A record that is no commit rides with the next one that is.
-    if (this.due === 'commit' && this.#committedCount > 0 && this.#committedCount < this.#frames.length) {
-      return this.#takeCommitted();
+    return this.#closed.shift() ?? (this.due === undefined ? undefined : this.#takePart(this.due));
+  }
+
+  #takePart(reason: BatchReason): Batch {
+    // Records that are no commit wait for the next one that is.
+    if (reason !== 'commit') this.#joinRest();
+    let part = this.#full.shift();
+    if (!part) {
+      part = this.#open;
+      this.#open = new Gathered();
     }
-    return this.#takeAll(this.due);
+    this.count -= part.records;
+    if (this.#isTaken) this.due = undefined;
+    return part.asBatch(reason);
   }
 
-  #takeAll(reason: BatchReason): Batch {
-    const taken: Batch = { frames: this.#frames, bytes: this.#bytes, reason, barriers: this.#barriers };
-    this.#reset([], 0);
-    this.#barriers = [];
-    return taken;
+  /** Whether nothing is left but what waits for a commit record. */
+  get #isTaken(): boolean {
+    return this.#full.length === 0 && this.#open.isEmpty;
   }
 
-  #takeCommitted(): Batch {
-    const frames = this.#frames.slice(0, this.#committedCount);
-    const taken: Batch = { frames, bytes: this.#committedBytes, reason: 'commit', barriers: [] };
-    this.#reset(this.#frames.slice(this.#committedCount), this.#bytes - this.#committedBytes);
-    return taken;
-  }
-
-  #reset(frames: Frame[], bytes: number): void {
-    this.#frames = frames;
-    this.#bytes = bytes;
-    this.#committedCount = 0;
-    this.#committedBytes = 0;
-    this.due = undefined;
+  #joinRest(): void {
+    if (this.#rest.records === 0) return;
+    this.#open.join(this.#rest);
+    this.#rest = new Gathered();
   }
 }
 

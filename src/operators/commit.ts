@@ -19,7 +19,7 @@ import { monotonicScheduler } from '../clock';
 import { encodeCheckpointFrame } from '../format/checkpoint';
 import { crcStart, encodeFrame } from '../format/frame';
 import { handOnInTurn, inTurn } from '../inTurn';
-import type { Batch, Commit, DurabilityMode, Frame, SegmentInfo, SegmentSink, SegmentWindow } from '../types';
+import type { Batch, Commit, DurabilityMode, SegmentInfo, SegmentSink, SegmentWindow } from '../types';
 
 export interface CommitOptions {
   /** The same 8 bytes that `checksum` was given. */
@@ -125,7 +125,7 @@ class CommitLine {
       const pieces = this.#lay(batch);
       const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
       const sync = this.#syncs || batch.barriers.some(({ kind }) => kind !== 'flush');
-      const lastLsn = batch.frames.at(-1)?.lsn ?? this.#writtenLsn;
+      const lastLsn = batch.records > 0 ? batch.lastLsn : this.#writtenLsn;
       const before = this.#durableLsn;
       const started = this.#scheduler.now();
       let written = started;
@@ -148,9 +148,9 @@ class CommitLine {
         defer(() => {
           if (sync) this.#durableLsn = lastLsn;
           return of({
-            firstLsn: sync ? before + 1 : (batch.frames[0]?.lsn ?? lastLsn + 1),
+            firstLsn: sync ? before + 1 : batch.records > 0 ? batch.firstLsn : lastLsn + 1,
             lastLsn,
-            records: batch.frames.length,
+            records: batch.records,
             bytes,
             reason: batch.reason,
             durable: this.#durableLsn === lastLsn,
@@ -165,8 +165,8 @@ class CommitLine {
   }
 
   /** The bytes of a batch: a mark where one is due, the frames, its checkpoints. */
-  #lay({ frames, barriers }: Batch): Uint8Array[] {
-    const pieces = contiguous(frames);
+  #lay({ runs, barriers }: Batch): Uint8Array[] {
+    const pieces = runs.map(({ buffer, start, end }) => buffer.subarray(start, end));
     for (const barrier of barriers) {
       if (barrier.kind === 'checkpoint') pieces.push(encodeCheckpointFrame(barrier.checkpoint, this.#crcFrom));
     }
@@ -249,20 +249,4 @@ class CommitLine {
       );
     });
   }
-}
-
-/** Frames that stand side by side in one buffer, as one piece. */
-function contiguous(frames: readonly Frame[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  let run: { readonly buffer: Uint8Array; readonly start: number; end: number } | undefined;
-  for (const { buffer, start, end } of frames) {
-    if (run && run.buffer === buffer && run.end === start) {
-      run.end = end;
-    } else {
-      if (run) pieces.push(run.buffer.subarray(run.start, run.end));
-      run = { buffer, start, end };
-    }
-  }
-  if (run) pieces.push(run.buffer.subarray(run.start, run.end));
-  return pieces;
 }

@@ -1,5 +1,5 @@
 import { filter, map, type OperatorFunction } from 'rxjs';
-import { WalRecordError } from '../errors';
+import { undecodable } from '../reading/entriesOf';
 import { framePayload } from '../format/frame';
 import type { Codec, Entry, StoredFrame } from '../types';
 
@@ -22,10 +22,7 @@ export function deserialize<T>(codec: Codec<T>): OperatorFunction<StoredFrame, E
         try {
           return { lsn, value: codec.decode(framePayload(buffer, start, end)) };
         } catch (cause) {
-          const why = cause instanceof Error ? cause.message : String(cause);
-          throw new WalRecordError(`The record with LSN ${lsn} does not decode (another codec wrote it?): ${why}`, {
-            cause,
-          });
+          throw undecodable(lsn, cause);
         }
       }),
     );

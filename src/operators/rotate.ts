@@ -62,7 +62,7 @@ export function rotate(options: RotateOptions = {}): OperatorFunction<Batch, Seg
         open();
       };
       const pass = (batch: Batch): void => {
-        lastLsn = batch.frames.at(-1)?.lsn ?? lastLsn;
+        if (batch.records > 0) lastLsn = batch.lastLsn;
         // Commit may put a mark before what it writes.
         const writes = batch.bytes > 0 || batch.barriers.some(({ kind }) => kind === 'checkpoint');
         if (writes) bytes += batch.bytes + FRAME_OVERHEAD_BYTES;

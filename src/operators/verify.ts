@@ -1,6 +1,6 @@
-import { defer, map, type MonoTypeOperatorFunction } from 'rxjs';
-import { WalCorruptError } from '../errors';
-import { crcStart, isSealed } from '../format/frame';
+import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
+import { checkFrame } from '../reading/checkFrame';
+import { crcStart } from '../format/frame';
 import type { StoredFrame } from '../types';
 
 export interface VerifyOptions {
@@ -28,23 +28,13 @@ export interface VerifyOptions {
  * had been durable.
  */
 export function verify({ logId, after = 0, file = 'segment' }: VerifyOptions): MonoTypeOperatorFunction<StoredFrame> {
-  const start = crcStart(logId);
+  const crcFrom = crcStart(logId);
   return (source) =>
     defer(() => {
       let lastLsn = after;
       return source.pipe(
-        map((frame) => {
-          const refuse = (reason: string): never => {
-            throw new WalCorruptError({ file, offset: frame.offset, lsn: lastLsn + 1, reason });
-          };
-          if (!isSealed(frame.buffer, frame.start, frame.end, start)) refuse("a frame's checksum does not match");
-          if (frame.kind === 'record') {
-            if (frame.lsn !== lastLsn + 1) refuse(`LSN ${frame.lsn} stands there`);
-            lastLsn = frame.lsn;
-          } else if (frame.lsn > lastLsn) {
-            refuse(`a ${frame.kind} proves that LSN ${frame.lsn} was durable, and it is not there`);
-          }
-          return frame;
+        tap((frame) => {
+          lastLsn = checkFrame(frame, lastLsn, crcFrom, file);
         }),
       );
     });

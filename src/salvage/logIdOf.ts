@@ -11,9 +11,9 @@ import {
 } from '../format/frame';
 import { HEADER_BYTES, LOG_ID_BYTES } from '../format/header';
 import { readUint32, writeUint32 } from '../format/integers';
-import { readChunks } from '../readChunks';
+import { readChunks } from '../reading/readChunks';
 import type { ReadOnlyFile } from '../store/segmentStore';
-import { wholeFrame } from '../wholeFrame';
+import { wholeFrame } from '../reading/wholeFrame';
 
 const LOG_ID_OFFSET = 16;
 const CRC_BYTES = 4;

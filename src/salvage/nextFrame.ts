@@ -8,10 +8,10 @@ import {
   frameLsn,
   isSealed,
 } from '../format/frame';
-import { dataEnd, readChunks } from '../readChunks';
+import { dataEnd, readChunks } from '../reading/readChunks';
 import type { ReadOnlyFile } from '../store/segmentStore';
 import type { FrameKind } from '../types';
-import { wholeFrame } from '../wholeFrame';
+import { wholeFrame } from '../reading/wholeFrame';
 
 export interface NextFrameOptions {
   /** Size of the file. */

@@ -14,7 +14,7 @@ import { WalCorruptError, WalError, WalVersionError } from '../errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from '../format/checkpoint';
 import { HEADER_BYTES, LOG_ID_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
-import { eachFile, withFile } from '../segmentFrames';
+import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Checkpoint } from '../types';
 import type { Gap } from './gap';

@@ -9,7 +9,7 @@ import { handOnInTurn, inTurn } from '../inTurn';
 import { asIoError } from '../ioError';
 import { recoverWal } from '../openWal';
 import { checkCallback, checkMaxRecordBytes, checkReadOptions } from '../options';
-import { rawCodec } from '../rawCodec';
+import { rawCodec } from '../codec/rawCodec';
 import { saveCheckpoint } from '../saveCheckpoint';
 import { moveDirectory, nodeStore, type NodeStoreOptions } from '../store/nodeStore';
 import type { SegmentStore } from '../store/segmentStore';

@@ -1,7 +1,7 @@
 import { EMPTY, concat, concatMap, defer, from, map, tap, type Observable } from 'rxjs';
 import { CHECKPOINT_FILE } from '../format/checkpoint';
 import { asIoError } from '../ioError';
-import { withFile } from '../segmentFrames';
+import { withFile } from '../reading/segmentFrames';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
 import type { Checkpoint } from '../types';
 import type { Gap } from './gap';

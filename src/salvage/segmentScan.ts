@@ -3,7 +3,7 @@ import { WalCorruptError, WalRecordError } from '../errors';
 import { decodeCheckpoint } from '../format/checkpoint';
 import { crcStart, framePayload } from '../format/frame';
 import { HEADER_BYTES, MAX_FIRST_LSN } from '../format/header';
-import { segmentFrames } from '../segmentFrames';
+import { segmentFrames } from '../reading/segmentFrames';
 import { examineTail } from '../tornTail';
 import type { Checkpoint, FrameKind, StoredFrame } from '../types';
 import { whileMore } from '../whileMore';

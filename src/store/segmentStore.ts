@@ -28,6 +28,12 @@ export interface SegmentStore {
    */
   open(name: string, access: SegmentAccess): Observable<SegmentFile>;
 
+  /**
+   * The first bytes of a file, `length` of them or as many as it has, where a store can give them at less than it takes to open a file,
+   * read, and close it: opening a log reads one header a segment.
+   */
+  readonly readStart?: ((name: string, length: number) => Observable<Uint8Array>) | undefined;
+
   /** Renames a file over another, atomically. Durable only after `syncDir()`. */
   rename(from: string, to: string): Observable<void>;
 

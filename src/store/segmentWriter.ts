@@ -150,7 +150,7 @@ export class SegmentWriter implements SegmentSink {
    */
   #layZeros(lastWriteBytes: number): void {
     const { preallocateBytes, maxSegmentBytes } = this.options;
-    if (!this.#preallocate || this.#laying || lastWriteBytes * 16 > preallocateBytes) return;
+    if (!this.#preallocate || this.#laying || lastWriteBytes * 8 > preallocateBytes) return;
     if (this.#zerosEnd - this.position > preallocateBytes / 2) return;
     const from = Math.max(this.#zerosEnd, this.position);
     const bytes = Math.min(preallocateBytes, maxSegmentBytes - from);
@@ -162,15 +162,7 @@ export class SegmentWriter implements SegmentSink {
       this.#laying = undefined;
       laid.complete();
     };
-    // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it. Of an
-    // fsync no failure is forgiven.
-    const written = this.file.write([new Uint8Array(bytes)], from).pipe(
-      catchError((error: unknown) => {
-        this.#preallocate = false;
-        return isNoSpace(error) ? EMPTY : throwError(() => error);
-      }),
-    );
-    concat(written, this.file.sync()).subscribe({
+    concat(this.#writeZeros(bytes, from), this.file.writeDurable ? EMPTY : this.file.sync()).subscribe({
       complete: () => {
         done(this.#preallocate ? from + bytes : this.position);
       },
@@ -180,6 +172,21 @@ export class SegmentWriter implements SegmentSink {
         done(this.position);
       },
     });
+  }
+
+  /**
+   * No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it. Of an fsync no
+   * failure is forgiven.
+   */
+  #writeZeros(bytes: number, from: number): Observable<void> {
+    const zeros = [new Uint8Array(bytes)];
+    const written = this.file.writeDurable?.(zeros, from) ?? this.file.write(zeros, from);
+    return written.pipe(
+      catchError((error: unknown) => {
+        this.#preallocate = false;
+        return isNoSpace(error) ? EMPTY : throwError(() => error);
+      }),
+    );
   }
 
   #laid(): Observable<never> {

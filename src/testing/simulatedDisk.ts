@@ -110,7 +110,7 @@ export interface SimulatedDisk extends SegmentStore {
  * @example
  * const disk = simulatedDisk();
  * const wal = await lastValueFrom(recoverWal(disk));
- * await firstValueFrom(wal.append({ n: 1 }));
+ * await wal.append({ n: 1 });
  * const left = disk.powerCut(disk.journal.length, Math.random);
  * const again = await lastValueFrom(recoverWal(simulatedDisk({ files: left }))); // has the record, whatever was drawn
  */

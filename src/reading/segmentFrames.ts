@@ -11,16 +11,16 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
-import { WalCorruptError, WalRecordError } from './errors';
-import { crcStart } from './format/frame';
-import { HEADER_BYTES } from './format/header';
-import { handOnInTurn, inTurn } from './inTurn';
-import { unframe } from './operators/unframe';
-import { verify } from './operators/verify';
+import { WalCorruptError, WalRecordError } from '../errors';
+import { crcStart } from '../format/frame';
+import { HEADER_BYTES } from '../format/header';
+import { eachFrame, type StoredRun } from './storedRun';
+import { handOnInTurn, inTurn } from '../inTurn';
 import { readChunks } from './readChunks';
-import type { ReadOnlyFile, SegmentFile, SegmentStore } from './store/segmentStore';
-import { usingFile } from './store/usingFile';
-import type { StoredFrame } from './types';
+import { sealedRuns } from './sealedRuns';
+import type { ReadOnlyFile, SegmentFile, SegmentStore } from '../store/segmentStore';
+import { usingFile } from '../store/usingFile';
+import type { StoredFrame } from '../types';
 import { wholeFrame } from './wholeFrame';
 
 export interface SegmentFramesOptions {
@@ -34,22 +34,28 @@ export interface SegmentFramesOptions {
   readonly from?: number;
   /** Bytes to read at first, where little may be wanted. */
   readonly firstBytes?: number;
+  /** Bytes to read at a time. */
+  readonly chunkBytes?: number;
 }
 
 /**
- * The frames of one segment, each checked. Fails with `WalCorruptError` at the first that is not valid, and with `WalRecordError` at a
- * record above `maxRecordBytes`.
+ * The frames of one segment, many at a time, each checked. Fails with `WalCorruptError` at the first that is not valid, and with
+ * `WalRecordError` at a record above `maxRecordBytes`.
  */
-export function segmentFrames(file: ReadOnlyFile, options: SegmentFramesOptions): Observable<StoredFrame> {
+export function segmentRuns(file: ReadOnlyFile, options: SegmentFramesOptions): Observable<StoredRun> {
   const { name } = file;
-  const { from: offset = HEADER_BYTES } = options;
-  return readChunks(file, offset, options.size, options.firstBytes).pipe(
-    unframe({ ...options, offset, file: name }),
-    verify({ ...options, file: name }),
+  const { from: offset = HEADER_BYTES, size, firstBytes, chunkBytes } = options;
+  return readChunks(file, offset, size, firstBytes, chunkBytes).pipe(
+    sealedRuns({ ...options, offset, file: name }),
     catchError((error: unknown) =>
       error instanceof WalCorruptError ? judge(file, error, options) : throwError(() => error),
     ),
   );
+}
+
+/** As {@link segmentRuns}, one by one. */
+export function segmentFrames(file: ReadOnlyFile, options: SegmentFramesOptions): Observable<StoredFrame> {
+  return segmentRuns(file, options).pipe(eachFrame());
 }
 
 /** A record that is whole and only larger than this opening allows is no damage. */

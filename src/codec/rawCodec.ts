@@ -1,5 +1,5 @@
-import { WalRecordError } from './errors';
-import type { Codec } from './types';
+import { WalRecordError } from '../errors';
+import type { Codec } from '../types';
 
 /**
  * Bytes as they are, for values that are encoded already. A read gives a copy of its own for each record.

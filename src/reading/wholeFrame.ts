@@ -1,10 +1,10 @@
 import { concatMap, map, of, reduce, type Observable } from 'rxjs';
-import { crc32 } from './format/crc';
-import { FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, claimedPayloadBytes, frameKind, frameLsn } from './format/frame';
-import { readUint32 } from './format/integers';
+import { crc32 } from '../format/crc';
+import { FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, claimedPayloadBytes, frameKind, frameLsn } from '../format/frame';
+import { readUint32 } from '../format/integers';
 import { readChunks } from './readChunks';
-import type { ReadOnlyFile } from './store/segmentStore';
-import type { FrameKind } from './types';
+import type { ReadOnlyFile } from '../store/segmentStore';
+import type { FrameKind } from '../types';
 
 /** What a frame says of itself. */
 export interface FrameClaim {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
 import { WalRecordError, cborCodec, type Codec } from 'rxwal';
-import { hex, join, unhex } from './support/bytes';
+import { hex, join, unhex } from '../support/bytes';
 
 const codec = cborCodec<unknown>();
 

@@ -1,7 +1,9 @@
 import { Encoder, type Options } from 'cbor-x';
+import { CborShapes, UNKNOWN } from './cborShapes';
 import { refusedTag, type TagFamily } from './cborTags';
-import { WalRecordError } from './errors';
-import type { Codec } from './types';
+import { WalRecordError } from '../errors';
+import { decodeWithin, type InPlaceCodec } from './inPlaceCodec';
+import type { Codec } from '../types';
 
 /** Options of cbor-x that let one message depend on another: read alone, such a record decodes to something else, silently. */
 const SHARED_STATE_OPTIONS = [
@@ -49,7 +51,8 @@ export function cborCodec<T>(options: Options = {}): Codec<T> {
     ...options,
   };
   const families = new Set(FAMILIES.filter((family) => settings[family]));
-  const codec = new CborCodec<T>(new Encoder(settings), families);
+  const isPlain = Object.keys(options).length === 0;
+  const codec = new CborCodec<T>(new Encoder(settings), families, isPlain ? new CborShapes() : undefined);
   refuseMemory(codec, new CborCodec(new Encoder(settings), families));
   return codec;
 }
@@ -63,10 +66,11 @@ const PROTO_TEXT = Buffer.from('i__proto__', 'latin1');
 /** cbor-x keeps its position in the output in variables of the module: a getter that encodes again would write over it. */
 let encoding = false;
 
-class CborCodec<T> implements Codec<T> {
+class CborCodec<T> implements InPlaceCodec<T> {
   constructor(
     private readonly encoder: Encoder,
     private readonly families: ReadonlySet<TagFamily>,
+    private readonly shapes?: CborShapes,
   ) {}
 
   encode(value: T): Uint8Array {
@@ -93,6 +97,15 @@ class CborCodec<T> implements Codec<T> {
   }
 
   decode(payload: Uint8Array): T {
+    return this[decodeWithin](payload, 0, payload.length);
+  }
+
+  [decodeWithin](buffer: Uint8Array, start: number, end: number): T {
+    const value = this.shapes ? this.shapes.decode(buffer, start, end) : UNKNOWN;
+    return value !== UNKNOWN ? (value as T) : this.#decodeAny(buffer.subarray(start, end));
+  }
+
+  #decodeAny(payload: Uint8Array): T {
     const refused = refusedTag(payload, this.families);
     if (refused !== undefined) throw new WalRecordError(`The payload is none that a log has written: ${refused}`);
     try {

@@ -1,0 +1,86 @@
+import { crc32 } from './crc';
+import { crcShift } from './crcShift';
+import { FRAME_OVERHEAD_BYTES, MAX_CHECKPOINT_BYTES, MAX_PAYLOAD_BYTES } from './frame';
+import { readLsn, readUint32 } from './integers';
+
+/**
+ * Frames that are checked with one CRC have no more bytes together than this: up to 11,450, CRC-32 finds any three flipped bits, and
+ * any burst of 32, wherever in them. It is enough to make up for the call into native code.
+ */
+const PIECE_BYTES = 11_264;
+
+/** The register behind any whole frame: its own checksum has gone through it, which leaves the same of every content. */
+const BEHIND_FRAME = crcShift(-1, 4);
+
+/**
+ * Finds out how far the frames in a buffer are what they should be, many with one CRC.
+ *
+ * The CRC over several frames one behind the other says all that their own CRCs say. A frame that starts from its own start value `s`,
+ * goes through its bytes and then through its checksum leaves a register that is the same for every content. The second frame goes on
+ * from that one and not from `s`, and a CRC is linear: what it leaves differs by that difference, moved by as many zeros as it has bytes. So
+ * what the register must be in the end follows from the lengths alone.
+ *
+ * It says "so far and not further", and never why: what follows may be cut short, the end, or damage, and the place is found frame by frame.
+ */
+export class SealedRun {
+  /** Behind the last frame that is proven. */
+  end = 0;
+  /** The last LSN there. */
+  lastLsn = 0;
+
+  readonly #crcFrom: number;
+  readonly #maxRecordBytes: number;
+  /** What the register of a new frame, and the one behind a frame, differ by. */
+  readonly #difference: number;
+
+  constructor(crcFrom: number, maxRecordBytes: number) {
+    this.#crcFrom = crcFrom;
+    this.#maxRecordBytes = maxRecordBytes;
+    this.#difference = BEHIND_FRAME ^ ~crcFrom;
+  }
+
+  /**
+   * Looks at `buffer[from, to)`, and sets `end` and `lastLsn`.
+   *
+   * @param after the last LSN before it.
+   */
+  scan(buffer: Uint8Array, from: number, to: number, after: number): void {
+    const difference = this.#difference;
+    this.end = from;
+    this.lastLsn = after;
+    let piece = from;
+    let at = from;
+    let lsn = after;
+    let register = 0;
+    while (to - at >= FRAME_OVERHEAD_BYTES) {
+      const word = readUint32(buffer, at);
+      const isRecord = word <= MAX_PAYLOAD_BYTES;
+      const payloadBytes = word & MAX_PAYLOAD_BYTES;
+      const end = at + payloadBytes + FRAME_OVERHEAD_BYTES;
+      const frameLsn = readLsn(buffer, at + 4);
+      if (end > to) break;
+      if (isRecord) {
+        if (frameLsn !== lsn + 1 || payloadBytes > this.#maxRecordBytes) break;
+      } else if (word >= FOURTH_KIND || frameLsn > lsn || payloadBytes > MAX_CHECKPOINT_BYTES) break;
+      if (end - piece > PIECE_BYTES && at > piece) {
+        if (!this.#isSealed(buffer, piece, at, register)) return;
+        this.end = at;
+        this.lastLsn = lsn;
+        piece = at;
+        register = 0;
+      }
+      register = at === piece ? difference : difference ^ crcShift(register, end - at);
+      at = end;
+      lsn = isRecord ? frameLsn : lsn;
+    }
+    if (at === piece || !this.#isSealed(buffer, piece, at, register)) return;
+    this.end = at;
+    this.lastLsn = lsn;
+  }
+
+  #isSealed(buffer: Uint8Array, from: number, to: number, register: number): boolean {
+    return crc32(buffer.subarray(from, to), this.#crcFrom) === (this.#crcFrom ^ register) >>> 0;
+  }
+}
+
+const FOURTH_KIND = 0xc000_0000;
