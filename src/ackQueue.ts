@@ -25,6 +25,10 @@ export class AckQueue {
   #handing = false;
   /** Acks are due that wait for the next turn. */
   #pausing = false;
+  /** How many more may be handed out in this turn. */
+  #left = 0;
+  /** What waits until all that is due has been handed out. */
+  #afterwards: (() => void)[] = [];
   /** Those who came too late to wait, while acks are handed out: they take their turn. */
   #late: { readonly lsn: number; readonly observer: Observer<Ack> }[] = [];
 
@@ -82,17 +86,20 @@ export class AckQueue {
   #handOut(most = ACKS_A_TURN): void {
     if (this.#handing) return;
     this.#handing = true;
-    let left = this.#pausing ? 0 : most;
-    while ((this.#released < this.#target && left > 0) || this.#late.length > 0) {
+    this.#left = this.#pausing ? 0 : most;
+    while ((this.#released < this.#target && this.#left > 0) || this.#late.length > 0) {
       const late = this.#late;
       if (late.length > 0) this.#late = [];
       for (const { lsn, observer } of late) complete(observer, this.ack(lsn));
-      if (this.#released < this.#target && left > 0) {
+      if (this.#released < this.#target && this.#left > 0) {
         this.#releaseNext();
-        left -= 1;
+        this.#left -= 1;
       }
     }
     this.#handing = false;
+    const afterwards = this.#afterwards;
+    this.#afterwards = [];
+    for (const task of afterwards) task();
     if (this.#released < this.#target && !this.#pausing) this.#pause();
   }
 
@@ -104,9 +111,11 @@ export class AckQueue {
     });
   }
 
-  /** Hands out at once all that is due: the log is about to end. */
-  finish(): void {
+  /** The log is about to end: hands out in this turn all that is due, and then does `task`. One who is being told may have asked for it. */
+  finish(task: () => void): void {
+    this.#afterwards.push(task);
     this.#pausing = false;
+    this.#left = Infinity;
     this.#handOut(Infinity);
   }
 

@@ -1,4 +1,4 @@
-import { filter, tap, type Observable, type OperatorFunction, type SchedulerLike } from 'rxjs';
+import { filter, map, tap, type Observable, type OperatorFunction, type SchedulerLike } from 'rxjs';
 import { batch } from './operators/batch';
 import { checksum } from './operators/checksum';
 import { commit } from './operators/commit';
@@ -20,8 +20,8 @@ export interface LineOptions<T> {
 
   /** A value cannot be a record. */
   readonly onRejected: (rejection: Rejection<T>) => void;
-  /** Whether there is room for one more. */
-  readonly admits: (payload: Payload) => boolean;
+  /** The payload, where there is room for it. */
+  readonly admit: (payload: Payload) => Payload | undefined;
   /** A record has its LSN. */
   readonly onFrame: (frame: Frame) => void;
   /** A batch is on its way to the disk. */
@@ -30,7 +30,7 @@ export interface LineOptions<T> {
 
 /**
  * The line, from a value to its commit: what the public operators make when they stand one behind the other. The hooks only look;
- * `admits` alone can keep something out.
+ * `admit` alone can keep something out.
  */
 export function line<T>(parts: LineOptions<T>): OperatorFunction<T, Commit> {
   const { recovered, scheduler, settled$, barriers$, background$ } = parts;
@@ -40,7 +40,8 @@ export function line<T>(parts: LineOptions<T>): OperatorFunction<T, Commit> {
   return (values$) => {
     const batches$ = values$.pipe(
       serialize({ codec, isCommit, maxRecordBytes, onRejected: parts.onRejected }),
-      filter(parts.admits),
+      map(parts.admit),
+      filter((payload) => payload !== undefined),
       frame({ after: lastLsn }),
       tap(parts.onFrame),
       checksum(logId),

@@ -15,6 +15,7 @@ import {
   tap,
   throwError,
   type Observable,
+  type Observer,
   type Subscription,
 } from 'rxjs';
 import { AckQueue } from './ackQueue';
@@ -87,7 +88,7 @@ export class LiveWal<T> implements Wal<T> {
   readonly #queue: AckQueue;
   readonly #acks: AckSource = {
     waitFor: (lsn, observer) => {
-      if (this.#failure && !this.#queue.isReleased(lsn)) observer.error(this.#poisoned(lsn));
+      if (this.#failure && lsn > this.#ackedLsn) observer.error(this.#poisoned(lsn));
       else this.#queue.wait(lsn, observer);
     },
   };
@@ -175,7 +176,7 @@ export class LiveWal<T> implements Wal<T> {
           onRejected: ({ error }) => {
             this.#verdict = error;
           },
-          admits: (payload) => this.#admits(payload),
+          admit: (payload) => this.#admit(payload),
           onFrame: ({ lsn, start, end }) => {
             this.#lastLsn = lsn;
             this.#pendingBytes += end - start;
@@ -276,15 +277,19 @@ export class LiveWal<T> implements Wal<T> {
     return verdict ?? this.#refusal('append') ?? new WalClosedError('append');
   }
 
-  #admits(payload: Payload): boolean {
+  /** @returns the payload where there is room for it. */
+  #admit(payload: Payload): Payload | undefined {
+    let admitted = payload;
     let refusal = this.#noRoomFor(payload);
     if (refusal && !this.#inFlight) {
+      // Who is told of an ack meanwhile may append, and the codec use its memory again.
+      admitted = { ...payload, bytes: Uint8Array.from(payload.bytes) };
       this.#makeRoom();
       refusal = this.#noRoomFor(payload);
     }
     if (refusal) this.#full = true;
     this.#verdict = refusal;
-    return refusal === undefined;
+    return refusal === undefined ? admitted : undefined;
   }
 
   /** Nobody else might: what has gathered waits for a commit record, or a clock that stands. So it leaves as it is. */
@@ -337,7 +342,6 @@ export class LiveWal<T> implements Wal<T> {
     }
     if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#outputs.commits.next(done);
     if (this.#durableLsn > before) this.#outputs.durable.next(this.#durableLsn);
-    for (const barrier of done.barriers) this.#turns.resolve(barrier, done);
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
     // A batch of barriers alone has made no room.
@@ -346,6 +350,15 @@ export class LiveWal<T> implements Wal<T> {
       else this.#full = false;
     }
     this.#queue.release(this.#ackedLsn);
+    for (const barrier of done.barriers) this.#queue.wait(done.lastLsn, this.#turnOf(barrier, done));
+  }
+
+  /** A call is answered when the acks of all that came before it have been handed out. */
+  #turnOf(barrier: Barrier, done: Commit): Observer<Ack> {
+    const answer = (): void => {
+      this.#turns.resolve(barrier, done);
+    };
+    return { next: answer, error: () => undefined, complete: () => undefined };
   }
 
   #onCheckpoint({ checkpoint: asked, saved, error }: CheckpointOutcome): void {
@@ -528,15 +541,16 @@ export class LiveWal<T> implements Wal<T> {
       this.#turns.size > 0;
     this.#stopping = true;
     // What was acknowledged before is told first.
-    this.#queue.finish();
-    this.#outputs.poison(error);
-    this.#queue.fail((lsn) => this.#poisoned(lsn));
-    this.#turns.rejectAll(error);
-    this.#checkpoints.rejectAll(error);
-    this.#settled$.complete();
-    this.#stopping = false;
-    if (this.#closing) this.#release();
-    if (!heard) reportUnhandled(error);
+    this.#queue.finish(() => {
+      this.#outputs.poison(error);
+      this.#queue.fail((lsn) => this.#poisoned(lsn));
+      this.#turns.rejectAll(error);
+      this.#checkpoints.rejectAll(error);
+      this.#settled$.complete();
+      this.#stopping = false;
+      if (this.#closing) this.#release();
+      if (!heard) reportUnhandled(error);
+    });
   }
 
   /** Gives the lock back, and ends what is still open. */
@@ -546,14 +560,15 @@ export class LiveWal<T> implements Wal<T> {
     this.#shutdownSubscription?.unsubscribe();
     const failure = this.#failure && new WalPoisonedError(this.#failure.cause, 'unknown');
     const end = (error: WalError | undefined): void => {
-      this.#queue.finish();
-      this.#outputs.end(this.#sourceError);
-      if (error === undefined) {
-        this.#ended$.next();
-        this.#ended$.complete();
-      } else {
-        this.#ended$.error(error);
-      }
+      this.#queue.finish(() => {
+        this.#outputs.end(this.#sourceError);
+        if (error === undefined) {
+          this.#ended$.next();
+          this.#ended$.complete();
+        } else {
+          this.#ended$.error(error);
+        }
+      });
     };
     // What is still on its way to the disk must not come down on somebody else's log.
     concat(this.#store.quiet, this.#unlock()).subscribe({

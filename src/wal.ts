@@ -79,8 +79,10 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
 
   /** Starts the clock of the modes `batch` and `adaptive` again. `false` where it runs already or the mode has none. */
   startBackgroundSync(): boolean;
-  /** Stops it: batches then end by their number, by a barrier, or at the close. Done when
-   * the commit that is on its way has returned. */
+  /**
+   * Stops it: batches then end by their number, by a barrier, or at the close; what was due already leaves, where it is more than one commit
+   * takes in several. Done when the commit that is on its way has returned.
+   */
   stopBackgroundSync(): Promise<void>;
 
   /**

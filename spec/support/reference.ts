@@ -152,8 +152,10 @@ function open({ segments, unborn, checkpointLsn }: Survey): Verdict['open'] {
     }
     const { lastLsn, closed, invalid, records } = scan(last);
     if (invalid !== undefined) refuseDamage(last, invalid, lastLsn);
+    const clean = closed && invalid === undefined;
     const before = segments.at(-2);
-    if (records.length === 0 && before) {
+    // A mark behind its header says where it begins as well as a record does.
+    if (records.length === 0 && !clean && before) {
       const found = scan(before);
       if (found.invalid !== undefined) damage(before.name, found.invalid, found.lastLsn + 1);
       if (found.lastLsn < lastLsn) no('WAL_CORRUPT');
@@ -164,7 +166,6 @@ function open({ segments, unborn, checkpointLsn }: Survey): Verdict['open'] {
     }
     if (lastLsn < checkpointLsn) no('WAL_CORRUPT');
     const bytesCut = invalid === undefined ? 0 : lengthWithoutZeros(last.bytes.subarray(invalid));
-    const clean = closed && invalid === undefined;
     return { refusal: undefined, clean, firstLsn, lastLsn, bytesCut, tail: { firstLsn: last.firstLsn, records } };
   } catch (error) {
     return { refusal: refusalOf(error) };

@@ -60,8 +60,7 @@ export function cborCodec<T>(options: Options = {}): Codec<T> {
 /** Options that write tags of their own. */
 const FAMILIES = ['structuredClone', 'useRecords', 'bundleStrings'] as const;
 
-/** The text "__proto__" in CBOR: rare enough to look twice where it stands. */
-const PROTO_TEXT = Buffer.from('i__proto__', 'latin1');
+const PROTO_KEY = 'a key "__proto__" cannot be kept: cbor-x would read it back under another name';
 
 /** cbor-x keeps its position in the output in variables of the module: a getter that encodes again would write over it. */
 let encoding = false;
@@ -80,11 +79,8 @@ class CborCodec<T> implements InPlaceCodec<T> {
     encoding = true;
     try {
       const bytes = this.encoder.encode(value);
-      if (bytes.includes(PROTO_TEXT) && hasProtoKey(value)) {
-        throw new WalRecordError('A key "__proto__" cannot be kept: cbor-x would read it back under another name');
-      }
       // A large bigint, an error with a strange name, an extension with a tag of cbor-x's own: none could be read back.
-      const refused = refusedTag(bytes, this.families);
+      const refused = refusedTag(bytes, this.families, () => (hasProtoKey(value) ? PROTO_KEY : undefined));
       if (refused !== undefined) throw new WalRecordError(`The value cannot be encoded: ${refused}`);
       return bytes;
     } catch (cause) {

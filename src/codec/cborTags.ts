@@ -20,12 +20,21 @@ const INDEFINITE = 31;
  * Looks for what must not be decoded.
  *
  * @param allowed families of tags that this codec writes itself.
+ * @param atProto is asked what there is to say of a text "__proto__". Default: nothing.
  * @returns what stands there; `undefined` where all is well.
  */
-export function refusedTag(bytes: Uint8Array, allowed: ReadonlySet<TagFamily>): string | undefined {
+export function refusedTag(
+  bytes: Uint8Array,
+  allowed: ReadonlySet<TagFamily>,
+  atProto?: () => string | undefined,
+): string | undefined {
   let at = 0;
   while (at < bytes.length) {
     const byte = bytes[at] ?? 0;
+    if (byte === TEXT_OF_PROTO_LENGTH && atProto && isProto(bytes, at)) {
+      const complaint = atProto();
+      if (complaint !== undefined) return complaint;
+    }
     const skipped = SKIPPED[byte] ?? 0;
     if (skipped > 0) {
       at += skipped;
@@ -42,6 +51,14 @@ export function refusedTag(bytes: Uint8Array, allowed: ReadonlySet<TagFamily>): 
   }
   // What cbor-x makes of these depends on what it has decoded before.
   return at > bytes.length ? 'a value that goes on past its end' : undefined;
+}
+
+/** The head of a text of nine bytes. */
+const TEXT_OF_PROTO_LENGTH = 0x69;
+const PROTO = Buffer.from('__proto__', 'latin1');
+
+function isProto(bytes: Uint8Array, at: number): boolean {
+  return PROTO.every((byte, index) => bytes[at + 1 + index] === byte);
 }
 
 /**

@@ -15,7 +15,11 @@ const BEHIND_FRAME = crcShift(-1, 4);
 /**
  * Finds out how far the frames in a buffer are what they should be, many with one CRC.
  *
- * The CRC over several frames one behind the other says all that their own CRCs say. A frame that starts from its own start value `s`,
+ * The CRC over several frames one behind the other tells whether the sum of their errors is nothing: chance passes it once in 2^32, as it
+ * does the CRC of one frame. What it does not find, and frame by frame would be found, are errors in two frames of one piece that cancel each
+ * other; nobody's disk makes those, and who makes them by hand can as well make a right checksum.
+ *
+ * A frame that starts from its own start value `s`,
  * goes through its bytes and then through its checksum leaves a register that is the same for every content. The second frame goes on
  * from that one and not from `s`, and a CRC is linear: what it leaves differs by that difference, moved by as many zeros as it has bytes. So
  * what the register must be in the end follows from the lengths alone.

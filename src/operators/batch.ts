@@ -57,7 +57,7 @@ export interface BatchOptions {
  * ```
  *
  * A commit has 4,096 records or 4 MiB at the most (mode `batch`: at least its `maxRecords`). What is more leaves in parts, one commit after the
- * other.
+ * other. A larger record goes alone, and records that wait for a commit record ride with it, however many they are.
  *
  * A barrier ends the wait: what has gathered leaves with it. Frames behind a `rotate` or `checkpoint` go into the next batch. The
  * end of the source, or its error, lets everything out first; nothing that was accepted is dropped.

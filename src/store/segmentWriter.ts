@@ -162,7 +162,16 @@ export class SegmentWriter implements SegmentSink {
       this.#laying = undefined;
       laid.complete();
     };
-    concat(this.#writeZeros(bytes, from), this.file.writeDurable ? EMPTY : this.file.sync()).subscribe({
+    // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it. Of an
+    // fsync no failure is forgiven. Not by `writeDurable`, though it would be one trip: its descriptor is the one that records are
+    // acknowledged by, and the kernel might tell the zeros of a page of theirs.
+    const written = this.file.write([new Uint8Array(bytes)], from).pipe(
+      catchError((error: unknown) => {
+        this.#preallocate = false;
+        return isNoSpace(error) ? EMPTY : throwError(() => error);
+      }),
+    );
+    concat(written, this.file.sync()).subscribe({
       complete: () => {
         done(this.#preallocate ? from + bytes : this.position);
       },
@@ -172,21 +181,6 @@ export class SegmentWriter implements SegmentSink {
         done(this.position);
       },
     });
-  }
-
-  /**
-   * No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it. Of an fsync no
-   * failure is forgiven.
-   */
-  #writeZeros(bytes: number, from: number): Observable<void> {
-    const zeros = [new Uint8Array(bytes)];
-    const written = this.file.writeDurable?.(zeros, from) ?? this.file.write(zeros, from);
-    return written.pipe(
-      catchError((error: unknown) => {
-        this.#preallocate = false;
-        return isNoSpace(error) ? EMPTY : throwError(() => error);
-      }),
-    );
   }
 
   #laid(): Observable<never> {
