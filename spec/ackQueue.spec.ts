@@ -244,4 +244,62 @@ describe('fail', () => {
     queue.fail(() => new Error('too late'));
     expect(heard).toEqual(['1:1', '1|']);
   });
+
+  describe('with more than a turn hands out', () => {
+    /** Turns that have been asked for and not yet taken. */
+    const queueByTurns = () => {
+      const turns: (() => void)[] = [];
+      const heard: number[] = [];
+      const acks$ = new Subject<Ack>();
+      acks$.subscribe(({ lsn }) => heard.push(lsn));
+      const queue = new AckQueue(
+        0,
+        (lsn) => ({ lsn, durable: true }),
+        acks$,
+        (work) => turns.push(work),
+      );
+      return { queue, heard, acks$, turn: () => turns.shift()?.() };
+    };
+
+    it('gives 1,024 a turn', () => {
+      const { queue, heard, turn } = queueByTurns();
+      queue.release(3000);
+      expect(heard).toHaveLength(1024);
+      turn();
+      expect(heard).toHaveLength(2048);
+      turn();
+      expect(heard).toHaveLength(3000);
+      turn();
+      expect(heard).toHaveLength(3000);
+    });
+
+    it('is never behind by more than one commit', () => {
+      const { queue, heard } = queueByTurns();
+      for (let commit = 1; commit <= 50; commit += 1) {
+        queue.release(4096 * commit);
+        expect(heard.length).toBeGreaterThanOrEqual(4096 * (commit - 1));
+      }
+      expect(heard).toEqual(heard.map((_lsn, index) => index + 1));
+    });
+
+    it('is never behind by more than one commit, where commits return within the handlers', () => {
+      const { queue, heard, acks$ } = queueByTurns();
+      acks$.subscribe(({ lsn }) => {
+        if (lsn % 500 === 0 && lsn <= 20_000) queue.release(lsn + 4096);
+      });
+      queue.release(1500);
+      expect(heard.length).toBeGreaterThanOrEqual(20_000);
+    });
+
+    it('gives all that is due before it does what is to be done at the end', () => {
+      const { queue, heard, acks$, turn } = queueByTurns();
+      const at: number[] = [];
+      acks$.subscribe(({ lsn }) => {
+        if (lsn === 1500) queue.finish(() => at.push(heard.length));
+      });
+      queue.release(3000);
+      turn();
+      expect(at).toEqual([3000]);
+    });
+  });
 });

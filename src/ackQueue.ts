@@ -61,7 +61,7 @@ export class AckQueue {
   wait(lsn: number, observer: Observer<Ack>): void {
     if (this.isReleased(lsn)) {
       this.#late.push({ lsn, observer });
-      this.#handOut();
+      this.#handOut(0);
       return;
     }
     while (lsn - this.#released > this.#ring.length) this.#grow();
@@ -75,18 +75,21 @@ export class AckQueue {
 
   /** Releases everything up to `lsn`, oldest first. */
   release(lsn: number): void {
+    // Acks of the commit before are not put off again: else they would fall behind where commits are larger than a turn.
+    const due = this.#target - this.#released;
     this.#target = Math.max(this.#target, lsn);
-    this.#handOut();
+    if (this.#handing) this.#left = Math.max(this.#left, due);
+    else this.#handOut(due > 0 ? due : ACKS_A_TURN);
   }
 
   /**
    * A waiter may append again from within its handler, and that may be released before the handler returns: it takes its turn in the
    * loop that is running, so order holds and the stack does not grow.
    */
-  #handOut(most = ACKS_A_TURN): void {
+  #handOut(most: number): void {
     if (this.#handing) return;
     this.#handing = true;
-    this.#left = this.#pausing ? 0 : most;
+    this.#left = most;
     while ((this.#released < this.#target && this.#left > 0) || this.#late.length > 0) {
       const late = this.#late;
       if (late.length > 0) this.#late = [];
@@ -107,7 +110,7 @@ export class AckQueue {
     this.#pausing = true;
     this.later(() => {
       this.#pausing = false;
-      this.#handOut();
+      this.#handOut(ACKS_A_TURN);
     });
   }
 

@@ -1,6 +1,7 @@
 import {
   AsyncSubject,
   EMPTY,
+  Observable,
   Subject,
   catchError,
   concat,
@@ -10,7 +11,6 @@ import {
   of,
   tap,
   throwError,
-  type Observable,
 } from 'rxjs';
 import { afterFailure } from '../afterFailure';
 import { HEADER_BYTES, encodeHeader, type SegmentHeader } from '../format/header';
@@ -135,13 +135,26 @@ export class SegmentWriter implements SegmentSink {
     return this.#sound(appended);
   }
 
-  /** Fails before and after `operation` where laying zeros has failed. */
+  /** Fails before and after `operation` where laying zeros has failed. Written out: every batch comes by here, some twice. */
   #sound<T>(operation: Observable<T>): Observable<T> {
-    const check = defer(() => {
-      const failure = this.#failure;
-      return failure ? throwError(() => failure.error) : EMPTY;
+    return new Observable<T>((subscriber) => {
+      const isSound = (): boolean => {
+        if (this.#failure) subscriber.error(this.#failure.error);
+        return !this.#failure;
+      };
+      if (!isSound()) return undefined;
+      return operation.subscribe({
+        next: (result) => {
+          if (isSound()) subscriber.next(result);
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+        complete: () => {
+          subscriber.complete();
+        },
+      });
     });
-    return concat(check, operation.pipe(concatMap((result) => concat(check, of(result)))));
   }
 
   /**
