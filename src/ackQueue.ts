@@ -94,10 +94,7 @@ export class AckQueue {
       const late = this.#late;
       if (late.length > 0) this.#late = [];
       for (const { lsn, observer } of late) complete(observer, this.ack(lsn));
-      if (this.#released < this.#target && this.#left > 0) {
-        this.#releaseNext();
-        this.#left -= 1;
-      }
+      if (this.#released < this.#target && this.#left > 0 && this.#releaseNext()) this.#left -= 1;
     }
     this.#handing = false;
     const afterwards = this.#afterwards;
@@ -122,17 +119,18 @@ export class AckQueue {
     this.#handOut(Infinity);
   }
 
-  #releaseNext(): void {
+  /** @returns whether anybody has been told. */
+  #releaseNext(): boolean {
     if (this.#waiting === 0 && !this.acks$.observed) {
       this.#released = this.#target;
-      return;
+      return false;
     }
     const lsn = this.#released + 1;
     const at = this.#at(lsn);
     const waiter = this.#ring[at];
     this.#ring[at] = undefined;
     this.#released = lsn;
-    if (waiter === undefined && !this.acks$.observed) return;
+    if (waiter === undefined && !this.acks$.observed) return false;
     const ack = this.ack(lsn);
     if (Array.isArray(waiter)) {
       for (const observer of waiter) this.#complete(observer, ack);
@@ -140,6 +138,7 @@ export class AckQueue {
       this.#complete(waiter, ack);
     }
     this.acks$.next(ack);
+    return true;
   }
 
   #complete(observer: Observer<Ack>, ack: Ack): void {

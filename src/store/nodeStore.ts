@@ -50,6 +50,8 @@ export interface NodeStoreOptions {
    *   opening.
    * - `'blocking'`: the caller, and the event loop with it: the shortest way for a program that does nothing else meanwhile.
    *
+   * Zeros ahead (`preallocateBytes`) are laid by the same: with `'blocking'` an append waits for a step of them now and then.
+   *
    * @default 'pool'
    */
   readonly io?: 'pool' | 'thread' | 'blocking' | undefined;

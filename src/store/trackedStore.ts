@@ -39,7 +39,7 @@ export function trackedStore(store: SegmentStore): TrackedStore {
     };
   };
 
-  const { readStart } = store;
+  const readStart = store.readStart?.bind(store);
   return {
     dir: store.dir,
     quiet: defer(() => (busy === 0 ? EMPTY : quiet$.pipe(take(1), ignoreElements()))),
