@@ -75,11 +75,16 @@ export class AckQueue {
 
   /** Releases everything up to `lsn`, oldest first. */
   release(lsn: number): void {
-    // Acks of the commit before are not put off again: else they would fall behind where commits are larger than a turn.
-    const due = this.#target - this.#released;
+    const isBehind = this.#target > this.#released;
     this.#target = Math.max(this.#target, lsn);
-    if (this.#handing) this.#left = Math.max(this.#left, due);
-    else this.#handOut(due > 0 ? due : ACKS_A_TURN);
+    const most = isBehind ? this.#share : ACKS_A_TURN;
+    if (this.#handing) this.#left = Math.max(this.#left, most);
+    else this.#handOut(most);
+  }
+
+  /** Half of what is due, where that is more than a turn's: so acks are never behind by more than the largest commit. */
+  get #share(): number {
+    return Math.max(ACKS_A_TURN, (this.#target - this.#released) >> 1);
   }
 
   /**
@@ -107,7 +112,7 @@ export class AckQueue {
     this.#pausing = true;
     this.later(() => {
       this.#pausing = false;
-      this.#handOut(ACKS_A_TURN);
+      this.#handOut(this.#share);
     });
   }
 

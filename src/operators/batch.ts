@@ -56,8 +56,8 @@ export interface BatchOptions {
  * batch():   -x-------d         x = abc
  * ```
  *
- * A commit has 4,096 records or 4 MiB at the most (mode `batch`: at least its `maxRecords`). What is more leaves in parts, one commit after the
- * other. A larger record goes alone, and records that wait for a commit record ride with it, however many they are.
+ * More than 4,096 records or 4 MiB (mode `batch`: than its `maxRecords`, where that is more) leave in parts, one commit after the other: the first
+ * at once, then half of the parts that wait, up to 65,536 records or 16 MiB. A larger record goes alone, and records that wait for a commit record ride with it, however many they are.
  *
  * A barrier ends the wait: what has gathered leaves with it. Frames behind a `rotate` or `checkpoint` go into the next batch. The
  * end of the source, or its error, lets everything out first; nothing that was accepted is dropped.
@@ -223,11 +223,14 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
 }
 
 /**
- * What one commit has at the most: its acks are handed out in one turn of the event loop, which must not take long, while the next one
- * is being written. At eight milliseconds an fsync this is still half a million records, or half a gigabyte, a second.
+ * A part of what waits is full with so much, and leaves: while it is being written the next one gathers, and the acks of the one before
+ * are handed out. At eight milliseconds an fsync this is half a million records, or half a gigabyte, a second.
  */
 const MAX_COMMIT_RECORDS = 4096;
 const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+/** What one commit has at the most, where many parts wait. */
+const MOST_RECORDS = 65_536;
+const MOST_BYTES = 16 * 1024 * 1024;
 
 function maxRecordsOf(durability: Durability): number {
   return durability.mode === 'batch' ? Math.max(MAX_COMMIT_RECORDS, durability.maxRecords) : MAX_COMMIT_RECORDS;
@@ -263,6 +266,7 @@ class Gathered {
     this.records += later.records;
     this.bytes += later.bytes;
     for (const { buffer, start, end } of later.#runs) this.#append(buffer, start, end);
+    this.barriers.push(...later.barriers);
   }
 
   #append(buffer: Uint8Array, start: number, end: number): void {
@@ -340,7 +344,7 @@ class Gathering {
   #takePart(reason: BatchReason): Batch {
     // Records that are no commit wait for the next one that is.
     if (reason !== 'commit') this.#joinRest();
-    let part = this.#full.shift();
+    let part = this.#takeFull();
     if (!part) {
       part = this.#open;
       this.#open = new Gathered();
@@ -348,6 +352,22 @@ class Gathering {
     this.count -= part.records;
     if (this.#isTaken) this.due = undefined;
     return part.asBatch(reason);
+  }
+
+  /**
+   * A commit may come back no more than once a turn of the event loop, so who appends more in a turn than one part has would fall behind:
+   * half of the parts that wait leave together, up to one that a barrier ends.
+   */
+  #takeFull(): Gathered | undefined {
+    const taken = this.#full.shift();
+    if (!taken) return undefined;
+    for (let more = this.#full.length >> 1; more > 0 && taken.barriers.length === 0; more -= 1) {
+      const next = this.#full[0];
+      if (!next || taken.records + next.records > MOST_RECORDS || taken.bytes + next.bytes > MOST_BYTES) break;
+      this.#full.shift();
+      taken.join(next);
+    }
+    return taken;
   }
 
   /** Whether nothing is left but what waits for a commit record. */
