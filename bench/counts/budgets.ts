@@ -28,7 +28,7 @@ export const BUDGETS = {
       most: 1,
       why: 'a byte overwrites one zero; a step and a half may be ahead',
     },
-    'writes for each step of zeros': { most: 1, why: 'a step of 256 KiB is one O_DSYNC write' },
+    'writes for each step of zeros': { most: 1, why: 'a step of 256 KiB is one write, and the fsync behind it' },
     'fsyncs a rotation': { most: 3, why: 'the old segment, the new one, the directory' },
     'calls a rotation': {
       most: 13,

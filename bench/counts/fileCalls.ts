@@ -8,7 +8,7 @@ import { NO_SECTION } from './marks';
 import { isSegment } from './openSections';
 
 export interface FileCalls {
-  /** All but those that lay zeros. */
+  /** All but those that lay zeros and make them durable. */
   calls: number;
   /** Calls that make something durable, `O_DSYNC` writes included; but for those that lay zeros. */
   syncs: number;
@@ -42,6 +42,7 @@ export async function readFileCalls(trace: string, dir: string): Promise<Readonl
   const sections = new Map<string, FileCalls>();
   const sectionOf = new Map<string, string>();
   const durableDescriptors = new Set<string>();
+  const zeroedDescriptors = new Set<string>();
   let now = NO_SECTION;
   const state = { hidden: false };
 
@@ -63,7 +64,7 @@ export async function readFileCalls(trace: string, dir: string): Promise<Readonl
       const name = sectionOf.get(call.thread) ?? NO_SECTION;
       const section = sections.get(name) ?? none();
       sections.set(name, section);
-      tally(section, call, durableDescriptors);
+      tally(section, call, durableDescriptors, zeroedDescriptors);
     },
   });
   for await (const line of createInterface({ input: createReadStream(trace), crlfDelay: Infinity })) reader(line);
@@ -85,15 +86,23 @@ export function none(): FileCalls {
   };
 }
 
-function tally(section: FileCalls, call: StraceCall, durableDescriptors: ReadonlySet<string>): void {
+/** @param zeroedDescriptors to which zeros were written that no fsync has made durable yet: the next one is theirs. */
+function tally(
+  section: FileCalls,
+  call: StraceCall,
+  durableDescriptors: ReadonlySet<string>,
+  zeroedDescriptors: Set<string>,
+): void {
   const { name, args, result } = call;
   const file = fileOf(call);
   section.byName.set(name, (section.byName.get(name) ?? 0) + 1);
   if (WRITES.has(name) && ZEROS.test(args)) {
     section.zeroWrites += 1;
     section.zeroBytes += result;
+    if (file && !durableDescriptors.has(file.descriptor)) zeroedDescriptors.add(file.descriptor);
     return;
   }
+  if (SYNCS.has(name) && file && zeroedDescriptors.delete(file.descriptor)) return;
   section.calls += 1;
   if (SYNCS.has(name)) section.syncs += 1;
   if (WRITES.has(name)) {
