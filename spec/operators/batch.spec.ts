@@ -51,11 +51,11 @@ const barriers: Record<string, Barrier> = {
   k: { kind: 'checkpoint', checkpoint: CHECKPOINT },
 };
 
-/** What one commit has at the most. */
-const MAX_COMMIT_RECORDS = 4096;
-const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
-/** Where several parts wait. */
-const MOST_COMMIT_BYTES = 4 * MAX_COMMIT_BYTES;
+/** What fills a part. */
+const PART_RECORDS = 4096;
+const PART_BYTES = 4 * 1024 * 1024;
+/** What one commit has at the most, where several parts wait. */
+const MAX_COMMIT_BYTES = 4 * PART_BYTES;
 
 // What comes out.
 
@@ -1390,7 +1390,7 @@ describe('batch', () => {
       };
     };
     const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
-    const CAP = MAX_COMMIT_RECORDS;
+    const CAP = PART_RECORDS;
 
     it.each([SYNC, NOSYNC])(
       'is 4,096 records: a full part leaves at once, without the end of the turn ($mode)',
@@ -1516,7 +1516,7 @@ describe('batch', () => {
       [every(5), 'cadence'],
     ])('leaves no batch of nothing behind a part that was all there was (%j)', (durability, reason) => {
       const { push, words, settle, clock } = flood({ durability });
-      push(CAP, true, MAX_COMMIT_BYTES / CAP);
+      push(CAP, true, PART_BYTES / CAP);
       clock.flush();
       for (let commits = 0; commits < 3; commits += 1) {
         settle();
@@ -1953,7 +1953,7 @@ describe('batch', () => {
     const events = fc.array(fc.record<Event>({ gap: fc.integer({ min: 0, max: 12 }), what }), { maxLength: 40 });
     const latencies = fc.array(fc.integer({ min: 0, max: 25 }), { minLength: 1, maxLength: 8 });
     /** How many frames fill what one commit may have: more than there are, all but none, or each by itself. */
-    const sizes = fc.constantFrom(1, MAX_COMMIT_BYTES / 3, MAX_COMMIT_BYTES / 2, MAX_COMMIT_BYTES);
+    const sizes = fc.constantFrom(1, PART_BYTES / 3, PART_BYTES / 2, PART_BYTES);
 
     /** Lets events come, and each commit take its latency; then the source ends. */
     function run(
@@ -2117,7 +2117,7 @@ describe('batch', () => {
         fc.property(modes, events, latencies, sizes, (mode, all, delays, size) => {
           for (const { batch: each } of run(mode, all, delays, 'end', size).left) {
             const some = framesOf(each);
-            const ends = some.findIndex((_, at) => (at + 1) * size >= MOST_COMMIT_BYTES);
+            const ends = some.findIndex((_, at) => (at + 1) * size >= MAX_COMMIT_BYTES);
             const counts = mode.mode === 'sync' ? some.slice(0, -1).map(({ commit }) => commit) : some.slice(0, -1);
             // Nothing that could end a batch stands between the place where it was full and its end.
             expect(ends < 0 ? [] : counts.slice(ends).filter(Boolean)).toEqual([]);

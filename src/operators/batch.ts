@@ -56,8 +56,9 @@ export interface BatchOptions {
  * batch():   -x-------d         x = abc
  * ```
  *
- * More than 4,096 records or 4 MiB (mode `batch`: than its `maxRecords`, where that is more) leave in parts, one commit after the other: the first
- * at once, then half of the parts that wait, up to 65,536 records or 16 MiB. A larger record goes alone, and records that wait for a commit record ride with it, however many they are.
+ * More than 4,096 records or 4 MiB (mode `batch`: than its `maxRecords`, where that is more) leave in parts, one commit after the
+ * other: the first at once, then half of the parts that wait, up to 65,536 records or 16 MiB. Records that wait for a commit record ride
+ * with it, however many they are.
  *
  * A barrier ends the wait: what has gathered leaves with it. Frames behind a `rotate` or `checkpoint` go into the next batch. The
  * end of the source, or its error, lets everything out first; nothing that was accepted is dropped.
@@ -69,7 +70,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
   const { durability = { mode: 'sync' }, settled$, barriers$, background$, scheduler = monotonicScheduler } = options;
   return (source) =>
     new Observable<Batch>((subscriber) => {
-      const gathering = new Gathering(maxRecordsOf(durability));
+      const gathering = new Gathering(partRecordsOf(durability));
       const clock = batchClock(durability, scheduler);
       let tick: Subscription | undefined;
       let departure: Subscription | undefined;
@@ -119,6 +120,11 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
           departing = false;
           release();
         });
+      };
+
+      const dueSoon = (): void => {
+        gathering.due ??= 'commit';
+        releaseSoon();
       };
 
       const startClock = (): void => {
@@ -191,9 +197,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
           gathering.add(frame, frame.commit || durability.mode !== 'sync');
           switch (durability.mode) {
             case 'sync':
-              if (!frame.commit) break;
-              gathering.due ??= 'commit';
-              releaseSoon();
+              if (frame.commit) dueSoon();
               break;
             case 'batch':
               if (gathering.count >= durability.maxRecords) due('count');
@@ -203,8 +207,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
               startClock();
               break;
             case 'nosync':
-              gathering.due ??= 'commit';
-              releaseSoon();
+              dueSoon();
               break;
           }
         },
@@ -226,14 +229,14 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
  * A part of what waits is full with so much, and leaves: while it is being written the next one gathers, and the acks of the one before
  * are handed out. At eight milliseconds an fsync this is half a million records, or half a gigabyte, a second.
  */
-const MAX_COMMIT_RECORDS = 4096;
-const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+const PART_RECORDS = 4096;
+const PART_BYTES = 4 * 1024 * 1024;
 /** What one commit has at the most, where many parts wait. */
-const MOST_RECORDS = 65_536;
-const MOST_BYTES = 16 * 1024 * 1024;
+const MAX_COMMIT_RECORDS = 65_536;
+const MAX_COMMIT_BYTES = 16 * 1024 * 1024;
 
-function maxRecordsOf(durability: Durability): number {
-  return durability.mode === 'batch' ? Math.max(MAX_COMMIT_RECORDS, durability.maxRecords) : MAX_COMMIT_RECORDS;
+function partRecordsOf(durability: Durability): number {
+  return durability.mode === 'batch' ? Math.max(PART_RECORDS, durability.maxRecords) : PART_RECORDS;
 }
 
 /** Frames as they come in, kept by where their bytes stand. */
@@ -287,7 +290,7 @@ class Gathered {
 
 /** What has come and not yet left. State changes here before anything is emitted. */
 class Gathering {
-  /** Parts of the open batch that have all that one commit may have. */
+  /** Parts of the open batch that are full. */
   readonly #full: Gathered[] = [];
   /** The part behind them. In `sync` mode: up to the last commit record; in the other modes every record counts as one. */
   #open = new Gathered();
@@ -300,7 +303,7 @@ class Gathering {
   /** Frames in the open batch. */
   count = 0;
 
-  constructor(private readonly maxRecords: number) {}
+  constructor(private readonly partRecords: number) {}
 
   /** Whether something waits that nothing could be added to. */
   get isFull(): boolean {
@@ -320,7 +323,7 @@ class Gathering {
     }
     this.#joinRest();
     this.#open.add(frame);
-    if (this.#open.records < this.maxRecords && this.#open.bytes < MAX_COMMIT_BYTES) return;
+    if (this.#open.records < this.partRecords && this.#open.bytes < PART_BYTES) return;
     this.#full.push(this.#open);
     this.#open = new Gathered();
   }
@@ -363,7 +366,8 @@ class Gathering {
     if (!taken) return undefined;
     for (let more = this.#full.length >> 1; more > 0 && taken.barriers.length === 0; more -= 1) {
       const next = this.#full[0];
-      if (!next || taken.records + next.records > MOST_RECORDS || taken.bytes + next.bytes > MOST_BYTES) break;
+      if (!next || taken.records + next.records > MAX_COMMIT_RECORDS || taken.bytes + next.bytes > MAX_COMMIT_BYTES)
+        break;
       this.#full.shift();
       taken.join(next);
     }
