@@ -5,7 +5,7 @@ const EARLIEST_WALL_CLOCK = 1e12;
 
 /** Taken now: a test that fakes the timers of its process does not mean the log's. */
 const nextTick = process.nextTick.bind(process);
-const { queueMicrotask, setImmediate: setImmediateOf } = globalThis;
+const { setImmediate: setImmediateOf } = globalThis;
 
 /**
  * The log's default clock: `asyncScheduler` with a `now` that never jumps, and counts in microseconds. Work without a delay runs at the
@@ -17,7 +17,7 @@ const { queueMicrotask, setImmediate: setImmediateOf } = globalThis;
 export const monotonicScheduler: SchedulerLike = {
   now: () => (isVirtual() ? asyncScheduler.now() : performance.now()),
   schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
-    delay > 0 || isVirtual() ? asyncScheduler.schedule(work, delay, state) : atEndOfTurn(work, state),
+    delay > 0 || isVirtual() ? asyncScheduler.schedule(work, delay, state) : new AtEndOfTurn(work).start(state),
 };
 
 /** Runs work in the next turn of the event loop, behind what else is due there; in virtual time at once behind what is queued. */
@@ -30,21 +30,29 @@ function isVirtual(): boolean {
   return asyncScheduler.now() < EARLIEST_WALL_CLOCK;
 }
 
+/** What to ask for a microtask: `queueMicrotask` makes an AsyncResource each time. */
+const resolved = Promise.resolve();
+
 /**
  * `asapScheduler` is a microtask: too early for those that a longer chain of promises leads to. A tick alone, asked for in a callback of the
  * event loop, comes before every promise which that callback resolves; one that a microtask asks for comes when no promise is left.
  */
-function atEndOfTurn<T>(work: (this: SchedulerAction<T>, state?: T) => void, state?: T): Subscription {
-  const action = Object.assign(new Subscription(), {
-    schedule: (next?: T, delay = 0): Subscription => {
-      action.add(monotonicScheduler.schedule(work, delay, next));
-      return action;
-    },
-  });
-  queueMicrotask(() => {
-    nextTick(() => {
-      if (!action.closed) work.call(action, state);
+class AtEndOfTurn<T> extends Subscription implements SchedulerAction<T> {
+  constructor(private readonly work: (this: SchedulerAction<T>, state?: T) => void) {
+    super();
+  }
+
+  start(state: T | undefined): this {
+    void resolved.then(() => {
+      nextTick(() => {
+        if (!this.closed) this.work.call(this, state);
+      });
     });
-  });
-  return action;
+    return this;
+  }
+
+  schedule(state?: T, delay = 0): Subscription {
+    this.add(monotonicScheduler.schedule(this.work, delay, state));
+    return this;
+  }
 }

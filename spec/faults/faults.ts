@@ -25,7 +25,7 @@ const REPLACE = 'store/replaceFile.ts';
 export const FAULTS: readonly Fault[] = [
   {
     name: 'a record is acknowledged before its fsync',
-    changes: [{ file: COMMIT, from: 'if (!sync || !this.#isUnsynced(bytes)) return EMPTY;', to: 'return EMPTY;' }],
+    changes: [{ file: COMMIT, from: 'if (!sync || !this.#isUnsynced(bytes)) {', to: 'if (bytes >= 0) {' }],
     caughtBy: 'power cuts: sync',
   },
   {
@@ -129,8 +129,8 @@ export const FAULTS: readonly Fault[] = [
       { file: COMMIT, from: '  mergeMap,\n', to: '  mergeMap,\n  retry,\n' },
       {
         file: COMMIT,
-        from: 'this.#segment.sync().pipe(ignoreElements()),',
-        to: 'this.#segment.sync().pipe(retry(1), ignoreElements()),',
+        from: 'defer(() => this.#segment.sync()).subscribe(',
+        to: 'defer(() => this.#segment.sync()).pipe(retry(1)).subscribe(',
       },
     ],
     caughtBy: 'power cuts: sync, three lives',

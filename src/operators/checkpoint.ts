@@ -4,7 +4,6 @@ import {
   concatMap,
   defer,
   filter,
-  from,
   ignoreElements,
   mergeMap,
   of,
@@ -52,10 +51,11 @@ export interface CheckpointOutcome {
 export function checkpoint(options: CheckpointOptions): OperatorFunction<Commit, CheckpointOutcome> {
   return (source) =>
     source.pipe(
+      // Nearly every commit has none.
+      filter(({ barriers }) => barriers.length > 0),
       mergeMap(({ barriers, segment }) =>
-        from(barriers).pipe(
-          filter((barrier) => barrier.kind === 'checkpoint'),
-          concatMap((barrier) => of({ checkpoint: barrier.checkpoint, segment })),
+        barriers.flatMap((barrier) =>
+          barrier.kind === 'checkpoint' ? [{ checkpoint: barrier.checkpoint, segment }] : [],
         ),
       ),
       concatMap((request) => carryOut(request, options)),

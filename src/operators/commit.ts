@@ -11,7 +11,7 @@ import {
   of,
   tap,
   throwError,
-  type Observable,
+  Observable,
   type OperatorFunction,
   type SchedulerLike,
 } from 'rxjs';
@@ -120,47 +120,52 @@ class CommitLine {
     defer(() => this.#segment.abandon()).subscribe({ error: () => undefined });
   }
 
+  /** Written out: every batch comes by here, and as nested `concat`s it makes ten times the objects. */
   #write(batch: Batch): Observable<Commit> {
-    return defer(() => {
+    return new Observable<Commit>((subscriber) => {
       const pieces = this.#lay(batch);
-      const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      let bytes = 0;
+      for (const piece of pieces) bytes += piece.length;
       const sync = this.#syncs || batch.barriers.some(({ kind }) => kind !== 'flush');
       const lastLsn = batch.records > 0 ? batch.lastLsn : this.#writtenLsn;
       const before = this.#durableLsn;
       const started = this.#scheduler.now();
       let written = started;
-      let synced = started;
+      const fail = (error: unknown): void => {
+        subscriber.error(error);
+      };
 
-      return concat(
-        this.#put(pieces, bytes),
-        defer(() => {
-          this.#writtenLsn = lastLsn;
-          written = synced = this.#scheduler.now();
-          if (!sync || !this.#isUnsynced(bytes)) return EMPTY;
-          return concat(
-            this.#segment.sync().pipe(ignoreElements()),
-            defer(() => {
-              synced = this.#scheduler.now();
-              return EMPTY;
-            }),
-          );
-        }),
-        defer(() => {
-          if (sync) this.#durableLsn = lastLsn;
-          return of({
-            firstLsn: sync ? before + 1 : batch.records > 0 ? batch.firstLsn : lastLsn + 1,
-            lastLsn,
-            records: batch.records,
-            bytes,
-            reason: batch.reason,
-            durable: this.#durableLsn === lastLsn,
-            writeMs: written - started,
-            syncMs: synced - written,
-            barriers: batch.barriers,
-            segment: this.#segment.sequence,
-          });
-        }),
-      );
+      const done = (synced: number): void => {
+        if (sync) this.#durableLsn = lastLsn;
+        subscriber.next({
+          firstLsn: sync ? before + 1 : batch.records > 0 ? batch.firstLsn : lastLsn + 1,
+          lastLsn,
+          records: batch.records,
+          bytes,
+          reason: batch.reason,
+          durable: this.#durableLsn === lastLsn,
+          writeMs: written - started,
+          syncMs: synced - written,
+          barriers: batch.barriers,
+          segment: this.#segment.sequence,
+        });
+        subscriber.complete();
+      };
+      const onWritten = (): void => {
+        this.#writtenLsn = lastLsn;
+        written = this.#scheduler.now();
+        if (!sync || !this.#isUnsynced(bytes)) {
+          done(written);
+          return;
+        }
+        const onSynced = (): void => {
+          done(this.#scheduler.now());
+        };
+        subscriber.add(defer(() => this.#segment.sync()).subscribe({ error: fail, complete: onSynced }));
+      };
+
+      if (bytes === 0) onWritten();
+      else subscriber.add(this.#put(pieces, bytes).subscribe({ error: fail, complete: onWritten }));
     });
   }
 
@@ -182,12 +187,9 @@ class CommitLine {
   }
 
   /** Writes; where every batch is synced and one call can do both, it does. */
-  #put(pieces: readonly Uint8Array[], bytes: number): Observable<never> {
-    if (bytes === 0) return EMPTY;
+  #put(pieces: readonly Uint8Array[], bytes: number): Observable<void> {
     const segment = this.#segment;
-    const put =
-      this.#syncs && segment.writeDurable ? segment.writeDurable(pieces, bytes) : segment.write(pieces, bytes);
-    return put.pipe(ignoreElements());
+    return this.#syncs && segment.writeDurable ? segment.writeDurable(pieces, bytes) : segment.write(pieces, bytes);
   }
 
   /** Whether an fsync is still owed after a write of `bytes`. */

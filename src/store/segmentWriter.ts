@@ -9,7 +9,6 @@ import {
   defer,
   ignoreElements,
   of,
-  tap,
   throwError,
 } from 'rxjs';
 import { afterFailure } from '../afterFailure';
@@ -117,44 +116,46 @@ export class SegmentWriter implements SegmentSink {
     });
   }
 
+  /** Fails before and after the write where laying zeros has failed. Written out: every batch comes by here. */
   #append(bytes: number, isLast: boolean, write: (at: number) => Observable<void>): Observable<void> {
-    const appended = defer(() => {
+    return new Observable<void>((subscriber) => {
+      if (this.#failure) {
+        subscriber.error(this.#failure.error);
+        return undefined;
+      }
       const at = this.position;
       this.position += bytes;
       // Zeros on their way to the place we write to would come down on top of it.
       const clear = this.position > this.#zerosEnd ? this.#laying : undefined;
-      const written = defer(() => write(at));
-      return (clear ? concat(clear, this.#sound(written)) : written).pipe(
-        tap({
-          complete: () => {
-            if (!isLast) this.#layZeros(bytes);
-          },
-        }),
-      );
-    });
-    return this.#sound(appended);
-  }
-
-  /** Fails before and after `operation` where laying zeros has failed. Written out: every batch comes by here, some twice. */
-  #sound<T>(operation: Observable<T>): Observable<T> {
-    return new Observable<T>((subscriber) => {
-      const isSound = (): boolean => {
-        if (this.#failure) subscriber.error(this.#failure.error);
-        return !this.#failure;
-      };
-      if (!isSound()) return undefined;
-      return operation.subscribe({
-        next: (result) => {
-          if (isSound()) subscriber.next(result);
+      const written = clear ? concat(clear, this.#sound(defer(() => write(at)))) : write(at);
+      return written.subscribe({
+        next: () => {
+          if (this.#failure) subscriber.error(this.#failure.error);
+          else subscriber.next();
         },
         error: (error: unknown) => {
           subscriber.error(error);
         },
         complete: () => {
+          if (subscriber.closed) return;
+          if (!isLast) this.#layZeros(bytes);
           subscriber.complete();
         },
       });
     });
+  }
+
+  /** Fails before and after `operation` where laying zeros has failed. */
+  #sound<T>(operation: Observable<T>): Observable<T> {
+    return defer(() => {
+      const failed = this.#failed();
+      return failed ?? operation.pipe(concatMap((result) => this.#failed() ?? of(result)));
+    });
+  }
+
+  #failed(): Observable<never> | undefined {
+    const failure = this.#failure;
+    return failure && throwError(() => failure.error);
   }
 
   /**

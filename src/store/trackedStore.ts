@@ -1,4 +1,4 @@
-import { EMPTY, Subject, defer, finalize, ignoreElements, map, take, type Observable } from 'rxjs';
+import { EMPTY, Observable, Subject, defer, ignoreElements, map, take } from 'rxjs';
 import { toTheEnd } from '../toTheEnd';
 import type { SegmentFile, SegmentStore } from './segmentStore';
 
@@ -13,16 +13,26 @@ export function trackedStore(store: SegmentStore): TrackedStore {
   let busy = 0;
   const quiet$ = new Subject<void>();
 
-  const track = <R>(operation: Observable<R>, undo: (late: R) => Observable<unknown> = () => EMPTY): Observable<R> =>
-    defer(() => {
+  const track = <R>(operation: Observable<R>): Observable<R> =>
+    new Observable<R>((subscriber) => {
       busy += 1;
-      return operation.pipe(
-        finalize(() => {
-          busy -= 1;
-          if (busy === 0) quiet$.next();
-        }),
-        toTheEnd(undo),
-      );
+      const over = (): void => {
+        busy -= 1;
+        if (busy === 0) quiet$.next();
+      };
+      operation.subscribe({
+        next: (result) => {
+          subscriber.next(result);
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+          over();
+        },
+        complete: () => {
+          subscriber.complete();
+          over();
+        },
+      });
     });
 
   const trackFile = (file: SegmentFile): SegmentFile => {
@@ -45,7 +55,7 @@ export function trackedStore(store: SegmentStore): TrackedStore {
     quiet: defer(() => (busy === 0 ? EMPTY : quiet$.pipe(take(1), ignoreElements()))),
     lock: () => store.lock(),
     list: () => track(store.list()),
-    open: (name, access) => track(store.open(name, access).pipe(map(trackFile)), (late) => late.close()),
+    open: (name, access) => track(store.open(name, access).pipe(map(trackFile))).pipe(toTheEnd((late) => late.close())),
     ...(readStart && { readStart: (name, length) => track(readStart(name, length)) }),
     rename: (from, to) => track(store.rename(from, to)),
     remove: (name) => track(store.remove(name)),
