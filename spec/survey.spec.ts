@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, map } from 'rxjs';
+import { EMPTY, NEVER, concat, map, of, throwError } from 'rxjs';
 import { WalCorruptError, WalIoError } from 'rxwal';
 import { fault, marblePlan, memoryStore, virtualTime } from 'rxwal/testing';
 import { survey, type Survey } from '../src/survey';
@@ -185,6 +185,27 @@ describe('survey', () => {
     expect(error).toMatchObject({ cause: { code: 'EMFILE' } });
     const count = (of: string): number => store.operations.filter((operation) => operation.kind === of).length;
     expect(kind === 'open' ? 0 : count('open') - count('close')).toBe(0);
+  });
+
+  it.each([
+    [0, 'wal_00000000.log'],
+    [1, 'wal_00000001.log'],
+    [2, 'memory'],
+  ])('a store that reads many files at once, and fails after %i: WalIoError names %s', (read, file) => {
+    const files = filesOf(header(1), header(2));
+    const store = memoryStore({ files });
+    const starts = [...files.values()].slice(0, read);
+    const failing = Object.assign(store, {
+      readStarts: () =>
+        concat(
+          of(...starts.map((start) => [start])),
+          throwError(() => fault('EMFILE')),
+        ),
+    });
+    const { values, error } = collect(survey(failing));
+    expect(values).toEqual([]);
+    expect(error).toBeInstanceOf(WalIoError);
+    expect(error).toMatchObject({ operation: 'Reading', file, cause: { code: 'EMFILE' } });
   });
 
   it('early unsubscribe closes what is open', () => {

@@ -1,4 +1,17 @@
-import { concatMap, forkJoin, map, of, reduce, tap, type Observable } from 'rxjs';
+import {
+  catchError,
+  concatMap,
+  defer,
+  endWith,
+  forkJoin,
+  ignoreElements,
+  map,
+  of,
+  reduce,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { WalCorruptError } from './errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from './format/checkpoint';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
@@ -47,7 +60,7 @@ export function survey(store: SegmentStore): Observable<Survey> {
       const sequences = segmentSequences(names);
       return forkJoin({
         checkpoint: names.includes(CHECKPOINT_FILE) ? readCheckpoint(store) : of(undefined),
-        found: eachFile(sequences, (sequence) => readHeader(store, sequence, sequence === sequences.at(-1))),
+        found: readHeaders(store, sequences),
         leftovers: of(names.filter(isLeftover)),
       });
     }),
@@ -69,21 +82,41 @@ function readCheckpoint(store: SegmentStore): Observable<ReturnType<typeof decod
   );
 }
 
+/** A store that fails has given all that stands before the file it fails at: the failure is about the next one. */
+function readHeaders(store: SegmentStore, sequences: readonly number[]): Observable<readonly Found[]> {
+  const names = sequences.map(segmentName);
+  return defer(() => {
+    const found: Found[] = [];
+    return readStarts(store, names).pipe(
+      tap((starts) => {
+        for (const [at, sequence] of sequences.slice(found.length, found.length + starts.length).entries()) {
+          const start = starts[at];
+          if (start) found.push({ sequence, header: headerIn(start, sequence, sequence === sequences.at(-1)) });
+        }
+      }),
+      catchError((error: unknown) =>
+        throwError(() => error).pipe(asIoError('Reading', names[found.length] ?? store.dir)),
+      ),
+      ignoreElements(),
+      endWith(found),
+    );
+  });
+}
+
+function readStarts(store: SegmentStore, names: readonly string[]): Observable<readonly Uint8Array[]> {
+  if (store.readStarts) return store.readStarts(names, HEADER_BYTES);
+  const read = (name: string): Observable<Uint8Array> => withFile(store, name, (file) => file.read(0, HEADER_BYTES));
+  return eachFile(names, (name) => read(name).pipe(asIoError('Reading', name)));
+}
+
 /** The header of the last segment may be missing: a crash while it was made. That is for recovery to judge. */
-function readHeader(store: SegmentStore, sequence: number, isLast: boolean): Observable<Found> {
-  const name = segmentName(sequence);
-  const bytes$ = store.readStart?.(name, HEADER_BYTES) ?? withFile(store, name, (file) => file.read(0, HEADER_BYTES));
-  return bytes$.pipe(
-    asIoError('Reading', name),
-    map((bytes) => {
-      try {
-        return { sequence, header: decodeHeader(bytes, name) };
-      } catch (error) {
-        if (isLast && error instanceof WalCorruptError) return { sequence, header: error };
-        throw error;
-      }
-    }),
-  );
+function headerIn(start: Uint8Array, sequence: number, isLast: boolean): SegmentHeader | WalCorruptError {
+  try {
+    return decodeHeader(start, segmentName(sequence));
+  } catch (error) {
+    if (isLast && error instanceof WalCorruptError) return error;
+    throw error;
+  }
 }
 
 function judge(

@@ -2,22 +2,24 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { Observable, concatMap, from, lastValueFrom, toArray } from 'rxjs';
+import { Observable, concatAll, concatMap, from, lastValueFrom, map, tap, toArray } from 'rxjs';
 import { WalLockedError } from '../../src/errors';
 import { openWal, recoverWal } from '../../src/openWal';
 import { rawCodec } from '../../src/codec/rawCodec';
 import { nodeStore } from '../../src/store/nodeStore';
 import { LOCK_FILE, type SegmentStore } from '../../src/store/segmentStore';
 import { storeContract } from './contract';
-import { contentOf, did, makeFile } from './operations';
+import { contentOf, did, emissions, makeFile } from './operations';
 
 type Done<R> = (error: NodeJS.ErrnoException | null, result?: R) => void;
 type Writev = (fd: number, pieces: readonly NodeJS.ArrayBufferView[], position: number, done: Done<number>) => void;
 type Read = (fd: number, into: Uint8Array, at: number, length: number, position: number, done: Done<number>) => void;
+type ReadSync = (fd: number, into: Uint8Array, at: number, length: number, position: number) => number;
 type Open = (path: string, flags: number, mode: number, done: Done<number>) => void;
 
 const realWritev = fs.writev as Writev;
 const realRead = fs.read as Read;
+const realReadSync = fs.readSync as ReadSync;
 const realOpen = fs.open as Open;
 
 function mockWritev(writev: Writev): jest.SpyInstance {
@@ -455,6 +457,179 @@ describe('nodeStore', () => {
       }) as unknown as typeof fs.fstat);
       await expect(did(file.size())).rejects.toMatchObject({ code: 'EIO' });
       await did(file.close());
+    });
+  });
+
+  describe.each(['memory', 'disk'] as const)('the beginnings of many files, which come from the %s', (from) => {
+    const names = Array.from({ length: 100 }, (_, index) => `file-${index}`);
+    const starts = (of: readonly string[]): Observable<string> =>
+      store.readStarts!(of, 4).pipe(
+        concatAll(),
+        map((start) => Buffer.from(start).toString()),
+      );
+
+    beforeEach(() => {
+      for (const [index, name] of names.entries()) fs.writeFileSync(join(dir, name), `${index}: content`);
+      // A disk takes longer for a file than the caller may wait.
+      let ms = 0;
+      jest.spyOn(performance, 'now').mockImplementation(() => (ms += from === 'disk' ? 2 : 0.1));
+    });
+
+    it('come in the order of the names, and are as long as the files have it', async () => {
+      const pool = jest.spyOn(fs, 'open');
+      fs.writeFileSync(join(dir, 'file-1'), 'ab');
+      fs.writeFileSync(join(dir, 'file-2'), '');
+      await expect(emissions(starts(names))).resolves.toEqual(
+        names.map((_, index) => ['0: c', 'ab', ''][index] ?? `${index}: content`.slice(0, 4)),
+      );
+      expect(pool).toHaveBeenCalledTimes(from === 'disk' ? 100 : 0);
+      expect(openBelow(dir)).toEqual([]);
+    });
+
+    it('of no files are none', async () => {
+      await expect(emissions(starts([]))).resolves.toEqual([]);
+    });
+
+    it('are cold: each subscription reads again', async () => {
+      const starts$ = starts(['file-0']);
+      fs.writeFileSync(join(dir, 'file-0'), 'abcd');
+      await expect(emissions(starts$)).resolves.toEqual(['abcd']);
+      fs.writeFileSync(join(dir, 'file-0'), 'efgh');
+      await expect(emissions(starts$)).resolves.toEqual(['efgh']);
+    });
+
+    it('that come back short are read on', async () => {
+      jest.spyOn(fs, 'read').mockImplementation(((fd, into, at, length, position, done) => {
+        realRead(fd, into, at, Math.min(length, 3), position, done);
+      }) as Read as unknown as typeof fs.read);
+      jest
+        .spyOn(fs, 'readSync')
+        .mockImplementation(((fd, into, at, length, position) =>
+          realReadSync(fd, into, at, Math.min(length, 3), position)) as ReadSync as unknown as typeof fs.readSync);
+      await expect(emissions(starts(['file-10', 'file-11']))).resolves.toEqual(['10: ', '11: ']);
+    });
+
+    it.each([
+      ['a symbolic link', 'ELOOP', (path: string) => fs.symlinkSync(join(dir, 'file-0'), path)],
+      ['a directory', 'EISDIR', (path: string) => fs.mkdirSync(path)],
+      ['a pipe', 'EINVAL', (path: string) => execFileSync('mkfifo', [path])],
+      ['nothing', 'ENOENT', () => undefined],
+    ])('are not read from %s: those before it, and %s', async (_, code, make) => {
+      fs.unlinkSync(join(dir, 'file-50'));
+      make(join(dir, 'file-50'));
+      const seen: string[] = [];
+      await expect(did(starts(names).pipe(tap((start) => seen.push(start))))).rejects.toMatchObject({ code });
+      expect(openBelow(dir)).toEqual([]);
+      expect(seen).toEqual(names.slice(0, 50).map((__, index) => `${index}: content`.slice(0, 4)));
+    });
+
+    it.each([
+      ['open', 'EMFILE'],
+      ['fstat', 'EIO'],
+      ['read', 'EIO'],
+    ] as const)('whose %s fails are an error, and nothing is tried again', async (call, code) => {
+      const error = failure(code, call);
+      const failed = jest.fn();
+      jest.spyOn(fs, call).mockImplementation((...args: readonly unknown[]) => {
+        failed();
+        process.nextTick(args.at(-1) as Done<never>, error);
+      });
+      jest.spyOn(fs, `${call}Sync`).mockImplementation(() => {
+        failed();
+        throw error;
+      });
+      await expect(did(starts(['file-0']))).rejects.toBe(error);
+      jest.restoreAllMocks();
+      expect(failed).toHaveBeenCalledTimes(1);
+      expect(openBelow(dir)).toEqual([]);
+    });
+
+    it('are read, whatever a close says', async () => {
+      const [close, closeSync] = [fs.close, fs.closeSync];
+      jest.spyOn(fs, 'close').mockImplementation(((fd: number, done: Done<never>) => {
+        close(fd, () => {
+          done(failure('EIO', 'close'));
+        });
+      }) as typeof fs.close);
+      jest.spyOn(fs, 'closeSync').mockImplementation((fd) => {
+        closeSync(fd);
+        throw failure('EIO', 'close');
+      });
+      await expect(emissions(starts(['file-0', 'file-1']))).resolves.toEqual(['0: c', '1: c']);
+    });
+
+    it('are read no further when nobody waits for them', async () => {
+      const read = [jest.spyOn(fs, 'open'), jest.spyOn(fs, 'openSync')];
+      const opens = (): number => read.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+      const emitted = jest.fn();
+      starts(names).subscribe(emitted).unsubscribe();
+      const [begun, given] = [opens(), emitted.mock.calls.length];
+      await eventually(() => openBelow(dir).length === 0);
+      expect(emitted).toHaveBeenCalledTimes(given);
+      expect(opens()).toBe(begun);
+      expect(begun).toBeLessThanOrEqual(32);
+    });
+  });
+
+  describe('the beginnings of many files', () => {
+    beforeEach(() => {
+      for (let index = 0; index < 100; index += 1) fs.writeFileSync(join(dir, String(index)), 'abcd');
+    });
+    const names = Array.from({ length: 100 }, (_, index) => String(index));
+
+    it('are left to the pool when a file has kept the caller waiting', async () => {
+      const openSync = fs.openSync;
+      const waited = jest.spyOn(fs, 'openSync').mockImplementation((...args) => {
+        const until = performance.now() + 2;
+        while (performance.now() < until);
+        return openSync(...args);
+      });
+      const pool = jest.spyOn(fs, 'open');
+      await expect(emissions(store.readStarts!(names, 4).pipe(concatAll()))).resolves.toHaveLength(100);
+      expect([waited.mock.calls.length, pool.mock.calls.length]).toEqual([1, 99]);
+    });
+
+    it('leave the event loop its turns', async () => {
+      let ms = 0;
+      jest.spyOn(performance, 'now').mockImplementation(() => (ms += 0.1));
+      let turns = 0;
+      const count = (): void => {
+        turns += 1;
+        counting = setImmediate(count);
+      };
+      let counting = setImmediate(count);
+      const runs = await emissions(store.readStarts!(names, 4));
+      clearImmediate(counting);
+      expect(runs.length).toBeGreaterThanOrEqual(10);
+      expect(turns).toBeGreaterThanOrEqual(runs.length - 1);
+    });
+
+    it('fail with the first by name, whichever fails first', async () => {
+      jest
+        .spyOn(performance, 'now')
+        .mockImplementationOnce(() => 0)
+        .mockImplementationOnce(() => 2);
+      let late = (): void => undefined;
+      jest.spyOn(fs, 'open').mockImplementation(((path: string, flags: number, mode: number, done: Done<number>) => {
+        if (path.endsWith('/5')) {
+          late = () => {
+            done(failure('EIO', 'open'));
+          };
+        } else if (path.endsWith('/7')) {
+          process.nextTick(() => {
+            done(failure('EMFILE', 'open'));
+            setImmediate(late);
+          });
+        } else {
+          realOpen(path, flags, mode, done);
+        }
+      }) as typeof fs.open);
+      const seen: Uint8Array[] = [];
+      await expect(did(store.readStarts!(names, 4).pipe(tap((run) => seen.push(...run))))).rejects.toMatchObject({
+        code: 'EIO',
+      });
+      expect(seen).toHaveLength(5);
+      expect(openBelow(dir)).toEqual([]);
     });
   });
 

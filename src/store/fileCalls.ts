@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 
-/** What no append waits for goes to the pool, whoever waits for the rest. */
-export { constants, mkdir, read, readdir, type Dirent } from 'node:fs';
+/** What no append waits for, whoever waits for the rest: by the pool, or at once where it is in the system's memory. */
+export { closeSync, constants, fstatSync, mkdir, openSync, read, readSync, readdir, type Dirent } from 'node:fs';
 
 export type Callback<R = void> = (error: NodeJS.ErrnoException | null, result: R) => void;
 
@@ -25,7 +25,7 @@ export interface FileCalls {
   remove(path: string, done: Callback): void;
 }
 
-const statsOf = (stats: fs.Stats): FileStats => ({
+export const statsOf = (stats: fs.Stats): FileStats => ({
   size: stats.size,
   isFile: stats.isFile(),
   isDirectory: stats.isDirectory(),

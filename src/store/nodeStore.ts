@@ -1,22 +1,25 @@
-import { constants as systemConstants, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { EMPTY, Observable, catchError, concat, concatMap, defer, ignoreElements, map, of, throwError } from 'rxjs';
+import {
+  EMPTY,
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  ignoreElements,
+  map,
+  of,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { WalLockedError, type LockHolder } from '../errors';
 import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
-import {
-  blockingCalls,
-  constants,
-  mkdir,
-  poolCalls,
-  read,
-  readdir,
-  type Callback,
-  type Dirent,
-  type FileCalls,
-  type FileStats,
-} from './fileCalls';
+import { call, named, openFile, readAll, sync, truncate, writeAll, type Descriptor } from './descriptor';
+import { blockingCalls, constants, mkdir, poolCalls, readdir, type Dirent, type FileCalls } from './fileCalls';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
+import { readStarts } from './readStarts';
+import { REGULAR_ONLY, strangerIn } from './regularFile';
 import {
   LOCK_FILE,
   isLeftover,
@@ -58,16 +61,6 @@ export interface NodeStoreOptions {
 }
 
 /**
- * A file of the log is never a symbolic link: what one leads to is somebody else's. And opening a pipe would wait for its other end.
- * Windows has neither flag.
- */
-const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants as { O_NOFOLLOW?: number; O_NONBLOCK?: number };
-const REGULAR_ONLY = O_NOFOLLOW | O_NONBLOCK;
-
-/** POSIX allows at least 16 pieces a `pwritev`, Linux 1,024 (`IOV_MAX`). */
-const MAX_PIECES = 1024;
-
-/**
  * The flag that makes each write durable before it returns: one trip through the thread pool where `write` and `fdatasync` take
  * two. Not on macOS, where it stops at the drive's cache and libuv's fsync (`F_FULLFSYNC`) does not; Windows has none.
  */
@@ -75,37 +68,6 @@ const O_DSYNC: number | undefined = process.platform === 'darwin' ? undefined : 
 
 /** A directory cannot be opened, and so not fsync'd, on Windows; NTFS journals its names. */
 const CAN_SYNC_DIRECTORY = process.platform !== 'win32';
-
-/**
- * An error of the system with its name. libuv has none for EDQUOT, a disk quota that is used up, and a few others: it gives
- * `Unknown system error -122` for a code.
- */
-function named(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
-  const { code = '' } = error;
-  const number = /^Unknown system error -(\d+)$/.exec(code)?.[1];
-  const name = Object.entries(systemConstants.errno).find(([, errno]) => String(errno) === number)?.[0];
-  if (name === undefined) return error;
-  error.code = name;
-  error.message = error.message.replaceAll(code, name);
-  return error;
-}
-
-/**
- * A `node:fs` call as a cold Observable. `bindNodeCallback` would do but for its AsyncSubject: a third of a microsecond a call,
- * and it shares the first result with every later subscriber.
- */
-function call<R = void>(start: (done: Callback<R>) => void): Observable<R> {
-  return new Observable<R>((subscriber) => {
-    start((error, result) => {
-      if (error) {
-        subscriber.error(named(error));
-      } else {
-        subscriber.next(result);
-        subscriber.complete();
-      }
-    });
-  });
-}
 
 /**
  * A directory of the real disk, through `node:fs`.
@@ -184,10 +146,8 @@ class NodeStore implements SegmentStore {
     );
   }
 
-  readonly readStart = (name: string, length: number): Observable<Uint8Array> =>
-    call<Uint8Array>((done) => {
-      readStart(join(this.dir, name), length, done);
-    });
+  readonly readStarts = (names: readonly string[], length: number): Observable<readonly Uint8Array[]> =>
+    readStarts(this.dir, names, length);
 
   rename(from: string, to: string): Observable<void> {
     return call((done) => {
@@ -267,70 +227,6 @@ class NodeStore implements SegmentStore {
   }
 }
 
-/** What is no regular file was not made by a log. */
-function strangerIn(stats: FileStats): NodeJS.ErrnoException | undefined {
-  if (stats.isFile) return undefined;
-  const [code, what] = stats.isDirectory
-    ? (['EISDIR', 'a directory'] as const)
-    : (['EINVAL', 'a device, pipe or socket'] as const);
-  return Object.assign(new Error(`${code}: it is ${what}, and the log's files are regular files`), { code });
-}
-
-/**
- * An open descriptor. It is closed when the last call on it has come back: its number may be another file's at once, and a write that
- * is still on its way would go there. For the same reason no call gets the number of one that is closed.
- */
-class Descriptor {
-  #busy = 0;
-  #closed = false;
-  #whenIdle: (() => void) | undefined;
-
-  constructor(
-    readonly fd: number,
-    readonly calls: FileCalls,
-  ) {}
-
-  run<R = void>(start: (fd: number, done: Callback<R>) => void): Observable<R> {
-    return call<R>((done) => {
-      if (this.#closed) {
-        (done as (error: Error) => void)(closedAlready());
-        return;
-      }
-      this.#busy += 1;
-      start(this.fd, (error, result) => {
-        this.#busy -= 1;
-        done(error, result);
-        if (this.#busy === 0) this.#whenIdle?.();
-      });
-    });
-  }
-
-  stats(): Observable<FileStats> {
-    return this.run<FileStats>((fd, done) => {
-      this.calls.stats(fd, done);
-    });
-  }
-
-  close(): Observable<void> {
-    return call((done) => {
-      if (this.#closed) {
-        (done as (error: Error) => void)(closedAlready());
-        return;
-      }
-      this.#closed = true;
-      this.#whenIdle = () => {
-        this.#whenIdle = undefined;
-        this.calls.close(this.fd, done);
-      };
-      if (this.#busy === 0) this.#whenIdle();
-    });
-  }
-}
-
-function closedAlready(): NodeJS.ErrnoException {
-  return Object.assign(new Error('EBADF: the file has been closed'), { code: 'EBADF' });
-}
-
 class NodeFile implements SegmentFile {
   constructor(
     readonly name: string,
@@ -389,22 +285,6 @@ class DurableNodeFile extends NodeFile {
   }
 }
 
-/** As {@link call}, but a descriptor that nobody waits for any more is closed. */
-function openFile(calls: FileCalls, path: string, flags: number, mode?: number): Observable<Descriptor> {
-  return new Observable<Descriptor>((subscriber) => {
-    calls.open(path, flags, mode, (error, fd) => {
-      if (error) {
-        subscriber.error(named(error));
-      } else if (subscriber.closed) {
-        calls.close(fd, () => undefined);
-      } else {
-        subscriber.next(new Descriptor(fd, calls));
-        subscriber.complete();
-      }
-    });
-  });
-}
-
 /** Gives the lock back. Closing does so too, where unlocking fails. */
 function release(descriptor: Descriptor): Observable<void> {
   return defer(() => {
@@ -414,18 +294,6 @@ function release(descriptor: Descriptor): Observable<void> {
       // Closing is not left out.
     }
     return descriptor.close();
-  });
-}
-
-function sync(descriptor: Descriptor): Observable<void> {
-  return descriptor.run((fd, done) => {
-    descriptor.calls.sync(fd, done);
-  });
-}
-
-function truncate(descriptor: Descriptor, size: number): Observable<void> {
-  return descriptor.run((fd, done) => {
-    descriptor.calls.truncate(fd, size, done);
   });
 }
 
@@ -443,93 +311,6 @@ function syncDirectory(dir: string, calls: FileCalls): Observable<void> {
       ),
     ),
   );
-}
-
-/**
- * Writes every piece. A short count is no success: libuv goes on after a short write by itself, and when a later part fails it
- * reports the smaller count and no error (libuv#2699, nodejs/node#31908). So the rest is tried again, and that call brings the
- * error: on a full disk, the ENOSPC.
- */
-function writeAll(descriptor: Descriptor, pieces: readonly Uint8Array[], position: number): Observable<void> {
-  return descriptor.run((fd, done: (error: Error | null) => void) => {
-    let rest = pieces.filter((piece) => piece.length > 0);
-    const writeOn = (at: number): void => {
-      if (rest.length === 0) {
-        done(null);
-        return;
-      }
-      descriptor.calls.write(fd, rest.slice(0, MAX_PIECES), at, (error, written) => {
-        if (error) {
-          done(error);
-        } else if (written === 0) {
-          done(Object.assign(new Error('EIO: the disk took no byte of a write'), { code: 'EIO', syscall: 'write' }));
-        } else {
-          rest = behind(rest, written);
-          writeOn(at + written);
-        }
-      });
-    };
-    writeOn(position);
-  });
-}
-
-/** What is left of `pieces` behind their first `count` bytes. */
-function behind(pieces: Uint8Array[], count: number): Uint8Array[] {
-  let left = count;
-  for (const [index, piece] of pieces.entries()) {
-    if (left < piece.length) return [piece.subarray(left), ...pieces.slice(index + 1)];
-    left -= piece.length;
-  }
-  return [];
-}
-
-/** In callbacks: as Observables these four calls cost more than the disk does. */
-function readStart(path: string, length: number, done: Callback<Uint8Array>): void {
-  poolCalls.open(path, constants.O_RDONLY | REGULAR_ONLY, undefined, (error, fd) => {
-    const close = (failure: NodeJS.ErrnoException | null, bytes = new Uint8Array()): void => {
-      // What is read is read: a close that fails takes nothing away.
-      poolCalls.close(fd, () => {
-        done(failure, bytes);
-      });
-    };
-    if (error) {
-      done(error, new Uint8Array());
-      return;
-    }
-    poolCalls.stats(fd, (unknown, stats) => {
-      const stranger = unknown ?? strangerIn(stats);
-      const buffer = Buffer.alloc(length);
-      if (stranger) {
-        close(stranger);
-      } else {
-        fill(fd, buffer, 0, (failure, read) => {
-          close(failure, buffer.subarray(0, read));
-        });
-      }
-    });
-  });
-}
-
-/** Fills `buffer` from `position` on. Only a successful read of no bytes is the end of a file. */
-function readAll(descriptor: Descriptor, buffer: Uint8Array, position: number): Observable<number> {
-  return descriptor.run<number>((fd, done) => {
-    fill(fd, buffer, position, done);
-  });
-}
-
-function fill(fd: number, buffer: Uint8Array, position: number, done: Callback<number>): void {
-  const readOn = (filled: number): void => {
-    if (filled === buffer.length) {
-      done(null, filled);
-      return;
-    }
-    read(fd, buffer, filled, buffer.length - filled, position + filled, (error, count) => {
-      if (error) done(error, filled);
-      else if (count === 0) done(null, filled);
-      else readOn(filled + count);
-    });
-  };
-  readOn(0);
 }
 
 function readHolder(descriptor: Descriptor): Observable<LockHolder | undefined> {

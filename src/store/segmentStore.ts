@@ -6,8 +6,8 @@ import { CHECKPOINT_FILE } from '../format/checkpoint';
  * here, so that a test can make it fail and virtual time can make it slow. `nodeStore` is the real one, `memoryStore` the
  * one for specs; both pass the same contract suite.
  *
- * Every Observable is cold (nothing happens before it is subscribed), emits at most once, and fails with the system's own
- * error. None of them retries.
+ * Every Observable is cold (nothing happens before it is subscribed), emits at most once (but for `readStarts`), and fails with the
+ * system's own error. None of them retries.
  */
 export interface SegmentStore {
   /** Where the log is, for messages. */
@@ -29,10 +29,11 @@ export interface SegmentStore {
   open(name: string, access: SegmentAccess): Observable<SegmentFile>;
 
   /**
-   * The first bytes of a file, `length` of them or as many as it has, where a store can give them at less than it takes to open a file,
-   * read, and close it: opening a log reads one header a segment.
+   * The first bytes of each of many files, `length` of them or as many as it has, in the order of the names and as many at a time as it
+   * likes, where a store can give them at less than it takes to open a file, read, and close it: opening a log reads one header a segment.
+   * Where a file cannot be read it gives what stands before that file, and then fails with its error, when nothing is open any more.
    */
-  readonly readStart?: ((name: string, length: number) => Observable<Uint8Array>) | undefined;
+  readonly readStarts?: ((names: readonly string[], length: number) => Observable<readonly Uint8Array[]>) | undefined;
 
   /** Renames a file over another, atomically. Durable only after `syncDir()`. */
   rename(from: string, to: string): Observable<void>;

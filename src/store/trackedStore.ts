@@ -49,14 +49,14 @@ export function trackedStore(store: SegmentStore): TrackedStore {
     };
   };
 
-  const readStart = store.readStart?.bind(store);
+  const readStarts = store.readStarts?.bind(store);
   return {
     dir: store.dir,
     quiet: defer(() => (busy === 0 ? EMPTY : quiet$.pipe(take(1), ignoreElements()))),
     lock: () => store.lock(),
     list: () => track(store.list()),
     open: (name, access) => track(store.open(name, access).pipe(map(trackFile))).pipe(toTheEnd((late) => late.close())),
-    ...(readStart && { readStart: (name, length) => track(readStart(name, length)) }),
+    ...(readStarts && { readStarts: (names, length) => track(readStarts(names, length)) }),
     rename: (from, to) => track(store.rename(from, to)),
     remove: (name) => track(store.remove(name)),
     syncDir: () => track(store.syncDir()),
