@@ -283,7 +283,8 @@ export class LiveWal<T> implements Wal<T> {
     let refusal = this.#noRoomFor(payload);
     if (refusal && !this.#inFlight) {
       // Who is told of an ack meanwhile may append, and the codec use its memory again.
-      admitted = { ...payload, bytes: Uint8Array.from(payload.bytes) };
+      const buffer = Uint8Array.from(payload.buffer.subarray(payload.start, payload.end));
+      admitted = { buffer, start: 0, end: buffer.length, commit: payload.commit };
       this.#makeRoom();
       refusal = this.#noRoomFor(payload);
     }
@@ -298,12 +299,12 @@ export class LiveWal<T> implements Wal<T> {
     this.#barriers$.next({ kind: 'flush' });
   }
 
-  #noRoomFor({ bytes }: Payload): WalBackpressureError | undefined {
+  #noRoomFor({ start, end }: Payload): WalBackpressureError | undefined {
     const { maxPendingBytes, maxPendingRecords } = this.#options;
     const records = this.#lastLsn - this.#ackedLsn;
     if (records >= maxPendingRecords) return new WalBackpressureError('maxPendingRecords', maxPendingRecords, records);
     const pending = this.#pendingBytes;
-    if (pending === 0 || pending + bytes.length + FRAME_OVERHEAD_BYTES <= maxPendingBytes) return undefined;
+    if (pending === 0 || pending + (end - start) + FRAME_OVERHEAD_BYTES <= maxPendingBytes) return undefined;
     return new WalBackpressureError('maxPendingBytes', maxPendingBytes, pending);
   }
 

@@ -61,12 +61,18 @@ export interface Codec<T> {
   decode(payload: Uint8Array): T;
 }
 
-/** A value on its way into the log, encoded. What `serialize` makes of it. */
+/** A value on its way into the log, encoded: the bytes `buffer[start, end)`. What `serialize` makes of it. */
 export interface Payload {
-  /** Good until the next value: `frame` copies it. */
-  readonly bytes: Uint8Array;
+  readonly buffer: Uint8Array;
+  readonly start: number;
+  readonly end: number;
   /** Whether a batch may end with this record (`isCommit`). */
   readonly commit: boolean;
+  /**
+   * Asks for the 12 bytes before the payload and the 4 behind it, room for its frame: the first who asks has it, anybody else copies the payload.
+   * Absent where the memory is the codec's own, which is good until the next value arrives.
+   */
+  claimRoom?(): boolean;
 }
 
 /** What a frame holds: the two upper bits of its first word. */

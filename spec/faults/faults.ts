@@ -148,9 +148,8 @@ export const FAULTS: readonly Fault[] = [
     changes: [
       {
         file: 'format/frame.ts',
-        from: 'crc32(buffer.subarray(start, end - CRC_BYTES), crcFrom)',
-        to: 'crc32(buffer.subarray(start + 12, end - CRC_BYTES), crc32(buffer.subarray(start, start + 4), crcFrom))',
-        times: 2,
+        from: 'crc32(covered, crcFrom)',
+        to: 'crc32(covered.subarray(12), crc32(covered.subarray(0, 4), crcFrom))',
       },
     ],
     caughtBy: 'a flipped bit is found',

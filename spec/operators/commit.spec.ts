@@ -30,8 +30,8 @@ import { checksum } from '../../src/operators/checksum';
 import { commit, type CommitOptions } from '../../src/operators/commit';
 import { frame } from '../../src/operators/frame';
 import { virtualTime } from '../../src/testing/virtualTime';
-import type { Barrier, Batch, BatchReason, Commit, Frame, Payload, SegmentSink, SegmentWindow } from '../../src/types';
-import { CHECKPOINT, LOG_ID, bytesOf } from './helpers';
+import type { Barrier, Batch, BatchReason, Commit, Frame, SegmentSink, SegmentWindow } from '../../src/types';
+import { CHECKPOINT, LOG_ID, bytesOf, payloadOf } from './helpers';
 
 const crcFrom = crcStart(LOG_ID);
 const failure = new Error('EIO');
@@ -523,7 +523,7 @@ describe('commit', () => {
       const frames: Frame[] = [];
       from(texts)
         .pipe(
-          map((text): Payload => ({ bytes: bytesOf(text), commit: true })),
+          map((text) => payloadOf(bytesOf(text))),
           frame({ bufferBytes: 60 }),
           checksum(LOG_ID),
         )

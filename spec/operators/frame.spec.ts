@@ -1,11 +1,13 @@
-import { Subject, map } from 'rxjs';
+import { Subject, from, map } from 'rxjs';
 import fc from 'fast-check';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { claimedPayloadBytes, frameKind, frameLsn, framePayload } from '../../src/format/frame';
 import { frame } from '../../src/operators/frame';
+import { serialize } from '../../src/operators/serialize';
 import type { Frame, Payload } from '../../src/types';
-import { bytesOf, expectPicture, textOf } from './helpers';
+import { bytesOf, expectPicture, payloadBytes, payloadOf, textOf } from './helpers';
 
-const payload = (text: string, commit = true): Payload => ({ bytes: bytesOf(text), commit });
+const payload = (text: string, commit = true): Payload => payloadOf(bytesOf(text), commit);
 const payloads = { A: payload('A'), B: payload('B'), C: payload('C') };
 const lsn = map((framed: Frame) => String(framed.lsn));
 
@@ -70,9 +72,53 @@ describe('frame', () => {
 
   it('copies the payload: the codec may use its memory again', () => {
     const memory = bytesOf('old');
-    const [framed] = framesOf([{ bytes: memory, commit: true }]);
+    const [framed] = framesOf([payloadOf(memory)]);
     memory.fill(0);
     expect(textOf(framePayload(framed!.buffer, framed!.start, framed!.end))).toBe('old');
+  });
+
+  describe('makes the frame about a payload that has room around it', () => {
+    const codec = rawCodec();
+    function roomyOf(...texts: readonly string[]): Payload[] {
+      const roomy: Payload[] = [];
+      from(texts)
+        .pipe(map(bytesOf), serialize({ codec }))
+        .subscribe((each) => roomy.push(each));
+      return roomy;
+    }
+
+    it('without a copy', () => {
+      const [payload] = roomyOf('hi');
+      const [framed] = framesOf([payload!], { after: 6 });
+      expect(framed!.buffer).toBe(payload!.buffer);
+      expect([framed!.start, framed!.end]).toEqual([payload!.start - 12, payload!.end + 4]);
+      expect(frameLsn(framed!.buffer, framed!.start)).toBe(7);
+      expect(textOf(framePayload(framed!.buffer, framed!.start, framed!.end))).toBe('hi');
+    });
+
+    it('side by side with the next', () => {
+      const frames = framesOf(roomyOf('a', '', 'bc'));
+      expect(frames.map(({ start, end }) => [start, end])).toEqual([
+        [0, 17],
+        [17, 33],
+        [33, 51],
+      ]);
+      expect(new Set(frames.map(({ buffer }) => buffer)).size).toBe(1);
+    });
+
+    it('for the first that asks: two lines that share their payloads make two frames', () => {
+      const payloads = roomyOf('a', 'b');
+      const first = framesOf(payloads, { after: 6 });
+      const second = framesOf(payloads, { after: 60 });
+      for (const [frames, after] of [
+        [first, 6],
+        [second, 60],
+      ] as const) {
+        expect(frames.map(({ buffer, start }) => frameLsn(buffer, start))).toEqual([after + 1, after + 2]);
+        expect(frames.map(({ buffer, start, end }) => textOf(framePayload(buffer, start, end)))).toEqual(['a', 'b']);
+      }
+      expect(payloads.map((each) => textOf(payloadBytes(each)))).toEqual(['a', 'b']);
+    });
   });
 
   it('lays frames side by side in one buffer', () => {
@@ -110,7 +156,7 @@ describe('frame', () => {
         fc.nat(1000),
         (parts, bufferBytes, after) => {
           const frames = framesOf(
-            parts.map((bytes) => ({ bytes, commit: true })),
+            parts.map((bytes) => payloadOf(bytes)),
             { bufferBytes, after },
           );
           expect(frames.map(({ kind }) => kind)).toEqual(parts.map(() => 'record'));

@@ -1,7 +1,7 @@
 import { asyncScheduler, defer, from, type Observable, type OperatorFunction, type SchedulerLike } from 'rxjs';
 import { encodeFrame, crcStart, framePayload } from '../../src/format/frame';
 import { virtualTime } from '../../src/testing/virtualTime';
-import type { Checkpoint, FrameKind, StoredFrame } from '../../src/types';
+import type { Checkpoint, FrameKind, Payload, StoredFrame } from '../../src/types';
 
 /** The log that the specs write and read. */
 export const LOG_ID = Uint8Array.of(0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7);
@@ -16,6 +16,16 @@ export function bytesOf(text: string): Uint8Array {
 
 export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString();
+}
+
+/** Bytes in memory of a codec's own. */
+export function payloadOf(buffer: Uint8Array, commit = true): Payload {
+  return { buffer, start: 0, end: buffer.length, commit };
+}
+
+/** The bytes of a payload: a view. */
+export function payloadBytes({ buffer, start, end }: Payload): Uint8Array {
+  return buffer.subarray(start, end);
 }
 
 /** One picture: what goes in, how long it is listened to, what comes out. Every line is a marble diagram. */

@@ -1,10 +1,13 @@
-import { Subject, map } from 'rxjs';
+import fc from 'fast-check';
+import { Subject, from, map } from 'rxjs';
+import { cborCodec } from '../../src/codec/cborCodec';
+import { rawCodec } from '../../src/codec/rawCodec';
 import { WalRecordError } from '../../src/errors';
 import { frame } from '../../src/operators/frame';
 import { serialize } from '../../src/operators/serialize';
 import { virtualTime } from '../../src/testing/virtualTime';
 import type { Codec, Payload, Rejection } from '../../src/types';
-import { bytesOf, expectPicture, textOf } from './helpers';
+import { bytesOf, expectPicture, payloadBytes, payloadOf, textOf } from './helpers';
 
 /** Encodes a letter as its capital; refuses x. */
 const codec: Codec<string> = {
@@ -14,7 +17,7 @@ const codec: Codec<string> = {
   },
   decode: (payload) => textOf(payload).toLowerCase(),
 };
-const text = map(({ bytes }: Payload) => textOf(bytes));
+const text = map((payload: Payload) => textOf(payloadBytes(payload)));
 
 describe('serialize', () => {
   it('encodes values; one that cannot be encoded goes to onRejected alone', () => {
@@ -90,7 +93,7 @@ describe('serialize', () => {
       source: '  --a--x--b--|',
       subs: '    ^----!',
       expected: '--p--#',
-      results: { p: { bytes: bytesOf('A'), commit: true } },
+      results: { p: payloadOf(bytesOf('A')) },
       failure: new WalRecordError('The value cannot be encoded: no x', { cause: new TypeError('no x') }),
     });
   });
@@ -258,6 +261,57 @@ describe('serialize', () => {
 
   it('never ends where its source never does', () => {
     expectPicture(serialize({ codec }), { source: '-', subs: '^', expected: '-' });
+  });
+
+  describe("with the log's own codecs", () => {
+    /** Payloads as they come, kept to the end. */
+    function kept<T>(codec: Codec<T>, values: readonly T[], maxRecordBytes?: number): Payload[] {
+      const payloads: Payload[] = [];
+      from(values)
+        .pipe(serialize({ codec, maxRecordBytes, onRejected: () => undefined }))
+        .subscribe((payload) => payloads.push(payload));
+      return payloads;
+    }
+    const framed = (payload: Payload): [number, number] => [payload.start - 12, payload.end + 4];
+
+    it('lays payloads side by side with room for their frames, and each stays as it is', () => {
+      const values = fc.array(fc.oneof(fc.object({ withDate: true, withBigInt: true }), fc.string()), {
+        maxLength: 40,
+      });
+      fc.assert(
+        fc.property(values, (records) => {
+          const payloads = kept(cborCodec<unknown>(), records);
+          expect(payloads.map((each) => Buffer.from(payloadBytes(each)).toString('hex'))).toEqual(
+            records.map((record) => Buffer.from(cborCodec<unknown>().encode(record)).toString('hex')),
+          );
+          let end = 0;
+          for (const [from, to] of payloads.map(framed)) {
+            expect(from).toBe(end);
+            end = to;
+          }
+        }),
+      );
+    });
+
+    it('takes another buffer where a frame does not fit any more', () => {
+      const sizes = [100_000, 100_000, 100_000, 0, 300_000, 1, 262_128, 262_129];
+      const records = sizes.map((size, index) => new Uint8Array(size).fill(index));
+      const payloads = kept(rawCodec(), records);
+      expect(payloads.every((each, index) => Buffer.compare(payloadBytes(each), records[index]!) === 0)).toBe(true);
+      expect(payloads).toHaveLength(8);
+      for (const { start, end, buffer } of payloads) {
+        expect(start).toBeGreaterThanOrEqual(12);
+        expect(end + 4).toBeLessThanOrEqual(buffer.length);
+      }
+    });
+
+    it('leaves no gap where a value was refused', () => {
+      const payloads = kept(cborCodec<unknown>(), ['a', 'too long', Promise.resolve(1), 'b'], 4);
+      expect(payloads.map(framed)).toEqual([
+        [0, 18],
+        [18, 36],
+      ]);
+    });
   });
 
   it("passes its source's error on", () => {

@@ -1,8 +1,9 @@
 import { Encoder, type Options } from 'cbor-x';
+import { CborPlain } from './cborPlain';
 import { CborShapes, UNKNOWN } from './cborShapes';
 import { refusedTag, type TagFamily } from './cborTags';
 import { WalRecordError } from '../errors';
-import { decodeWithin, type InPlaceCodec } from './inPlaceCodec';
+import { NOT_WITHIN, decodeWithin, encodeWithin, type InPlaceCodec } from './inPlaceCodec';
 import type { Codec } from '../types';
 
 /** Options of cbor-x that let one message depend on another: read alone, such a record decodes to something else, silently. */
@@ -52,8 +53,8 @@ export function cborCodec<T>(options: Options = {}): Codec<T> {
   };
   const families = new Set(FAMILIES.filter((family) => settings[family]));
   const isPlain = Object.keys(options).length === 0;
-  const codec = new CborCodec<T>(new Encoder(settings), families, isPlain ? new CborShapes() : undefined);
-  refuseMemory(codec, new CborCodec(new Encoder(settings), families));
+  const codec = new CborCodec<T>(new Encoder(settings), families, isPlain);
+  refuseMemory(codec, new CborCodec(new Encoder(settings), families, false));
   return codec;
 }
 
@@ -66,17 +67,21 @@ const PROTO_KEY = 'a key "__proto__" cannot be kept: cbor-x would read it back u
 let encoding = false;
 
 class CborCodec<T> implements InPlaceCodec<T> {
+  readonly #plain: CborPlain | undefined;
+  readonly #shapes: CborShapes | undefined;
+
+  /** @param isDefault no option is set: what is known of the bytes holds. */
   constructor(
     private readonly encoder: Encoder,
     private readonly families: ReadonlySet<TagFamily>,
-    private readonly shapes?: CborShapes,
-  ) {}
+    isDefault: boolean,
+  ) {
+    this.#plain = isDefault ? new CborPlain() : undefined;
+    this.#shapes = isDefault ? new CborShapes() : undefined;
+  }
 
   encode(value: T): Uint8Array {
-    if (encoding)
-      throw new WalRecordError('A value cannot be encoded while another one is: does a getter of it append?');
-    if (isThenable(value)) throw new WalRecordError('A Promise is no record: await it first');
-    encoding = true;
+    begin(value);
     try {
       const bytes = this.encoder.encode(value);
       // A large bigint, an error with a strange name, an extension with a tag of cbor-x's own: none could be read back.
@@ -84,9 +89,19 @@ class CborCodec<T> implements InPlaceCodec<T> {
       if (refused !== undefined) throw new WalRecordError(`The value cannot be encoded: ${refused}`);
       return bytes;
     } catch (cause) {
-      if (cause instanceof WalRecordError) throw cause;
-      const why = cause instanceof RangeError ? 'it refers to itself, or is nested too deep' : messageOf(cause);
-      throw new WalRecordError(`The value cannot be encoded: ${why}`, { cause });
+      throw refusal(cause);
+    } finally {
+      encoding = false;
+    }
+  }
+
+  [encodeWithin](value: T, buffer: Uint8Array, start: number): number {
+    if (!this.#plain) return NOT_WITHIN;
+    begin(value);
+    try {
+      return this.#plain.encode(value, buffer, start);
+    } catch (cause) {
+      throw refusal(cause);
     } finally {
       encoding = false;
     }
@@ -97,7 +112,7 @@ class CborCodec<T> implements InPlaceCodec<T> {
   }
 
   [decodeWithin](buffer: Uint8Array, start: number, end: number): T {
-    const value = this.shapes ? this.shapes.decode(buffer, start, end) : UNKNOWN;
+    const value = this.#shapes ? this.#shapes.decode(buffer, start, end) : UNKNOWN;
     return value !== UNKNOWN ? (value as T) : this.#decodeAny(buffer.subarray(start, end));
   }
 
@@ -110,6 +125,18 @@ class CborCodec<T> implements InPlaceCodec<T> {
       throw new WalRecordError(`The payload is not the CBOR of one value: ${messageOf(cause)}`, { cause });
     }
   }
+}
+
+function begin(value: unknown): void {
+  if (encoding) throw new WalRecordError('A value cannot be encoded while another one is: does a getter of it append?');
+  if (isThenable(value)) throw new WalRecordError('A Promise is no record: await it first');
+  encoding = true;
+}
+
+function refusal(cause: unknown): WalRecordError {
+  if (cause instanceof WalRecordError) return cause;
+  const why = cause instanceof RangeError ? 'it refers to itself, or is nested too deep' : messageOf(cause);
+  return new WalRecordError(`The value cannot be encoded: ${why}`, { cause });
 }
 
 /** Whatever the options are called: what one encoder has written must mean the same to one that has seen nothing. */

@@ -1,5 +1,6 @@
 import { WalRecordError } from '../errors';
 import type { Codec } from '../types';
+import { NOT_WITHIN, decodeWithin, encodeWithin, type InPlaceCodec } from './inPlaceCodec';
 
 /**
  * Bytes as they are, for values that are encoded already. A read gives a copy of its own for each record.
@@ -7,11 +8,18 @@ import type { Codec } from '../types';
  * @throws WalRecordError (that append alone) for anything but a `Uint8Array`.
  */
 export function rawCodec(): Codec<Uint8Array> {
-  return {
+  const codec: InPlaceCodec<Uint8Array> = {
     encode: (value: unknown) => {
       if (value instanceof Uint8Array) return value;
       throw new WalRecordError(`rawCodec takes a Uint8Array, not ${value === null ? 'null' : typeof value}`);
     },
     decode: (payload) => new Uint8Array(payload),
+    [encodeWithin]: (value: unknown, buffer, start) => {
+      if (!(value instanceof Uint8Array) || value.length > buffer.length - start) return NOT_WITHIN;
+      buffer.set(value, start);
+      return start + value.length;
+    },
+    [decodeWithin]: (buffer, start, end) => new Uint8Array(buffer.subarray(start, end)),
   };
+  return codec;
 }

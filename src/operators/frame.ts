@@ -1,15 +1,14 @@
 import { defer, map, type OperatorFunction } from 'rxjs';
-import { FRAME_OVERHEAD_BYTES, layFrame } from '../format/frame';
+import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, layHead } from '../format/frame';
+import { ARENA_BUFFER_BYTES, FrameArena } from '../format/frameArena';
 import type { Frame, Payload } from '../types';
 
 export interface FrameOptions {
   /** The last LSN already taken; the first frame gets the next one. Default 0. */
   readonly after?: number;
-  /** Frames are laid side by side into buffers of this many bytes. Default 256 KiB. */
+  /** Payloads that are copied are laid side by side into buffers of this many bytes. Default 256 KiB. */
   readonly bufferBytes?: number;
 }
-
-const BUFFER_BYTES = 256 * 1024;
 
 /**
  * Gives each payload its LSN and lays it out as a frame, all but the checksum.
@@ -20,29 +19,35 @@ const BUFFER_BYTES = 256 * 1024;
  * ```
  *
  * Frames made one after another stand side by side in one buffer, so `commit` can hand a whole batch to the operating system
- * in one piece, without copying it together (the group commit arena of many databases). The payload is copied; the codec may
- * use its memory again.
+ * in one piece, without copying it together (the group commit arena of many databases). Where a payload stands in such a buffer already, with
+ * room around it, the frame is made about it; any other is copied, and the codec may use its memory again.
  */
 export function frame(options: FrameOptions = {}): OperatorFunction<Payload, Frame> {
-  const { after = 0, bufferBytes = BUFFER_BYTES } = options;
+  const { after = 0, bufferBytes = ARENA_BUFFER_BYTES } = options;
   return (source) =>
     defer(() => {
       let lsn = after;
-      let buffer: Uint8Array = new Uint8Array(0);
-      let free = 0;
+      const arena = new FrameArena(bufferBytes);
       return source.pipe(
-        map(({ bytes, commit }): Frame => {
-          const size = bytes.length + FRAME_OVERHEAD_BYTES;
-          if (buffer.length - free < size) {
-            buffer = Buffer.allocUnsafeSlow(Math.max(bufferBytes, size));
-            free = 0;
-          }
-          const start = free;
-          free += size;
+        map((payload): Frame => {
+          const { buffer, start, end } = payload.claimRoom?.() ? payload : copied(payload, arena);
           lsn += 1;
-          layFrame(buffer, start, 'record', lsn, bytes);
-          return { kind: 'record', lsn, buffer, start, end: free, commit };
+          const at = start - FRAME_HEAD_BYTES;
+          layHead(buffer, at, 'record', lsn, end - start);
+          return { kind: 'record', lsn, buffer, start: at, end: end + CRC_BYTES, commit: payload.commit };
         }),
       );
     });
+}
+
+/** The payload, with room around it. */
+function copied(payload: Payload, arena: FrameArena): Pick<Payload, 'buffer' | 'start' | 'end'> {
+  const length = payload.end - payload.start;
+  arena.reserve(length + FRAME_OVERHEAD_BYTES);
+  const { buffer, free } = arena;
+  const start = free + FRAME_HEAD_BYTES;
+  const end = start + length;
+  buffer.set(payload.buffer.subarray(payload.start, payload.end), start);
+  arena.take(end + CRC_BYTES);
+  return { buffer, start, end };
 }

@@ -1,6 +1,8 @@
-import { filter, map, type OperatorFunction } from 'rxjs';
+import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import { NOT_WITHIN, encodeWithin, isInPlaceCodec, type InPlaceCodec } from '../codec/inPlaceCodec';
 import { WalRecordError } from '../errors';
-import { MAX_PAYLOAD_BYTES } from '../format/frame';
+import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from '../format/frame';
+import { ARENA_BUFFER_BYTES, FrameArena } from '../format/frameArena';
 import type { Codec, Payload, Rejection } from '../types';
 
 export interface SerializeOptions<T> {
@@ -25,7 +27,8 @@ export interface SerializeOptions<T> {
  * onRejected:   -----x
  * ```
  *
- * A payload may be the codec's own memory, good until the next value arrives; `frame` copies it.
+ * A payload may be the codec's own memory, good until the next value arrives; `frame` copies it. The log's own codecs encode straight into
+ * the buffer that the frame is then made in.
  *
  * @example
  * events$.pipe(serialize({ codec: cborCodec() }), frame(), checksum(logId))
@@ -33,30 +36,81 @@ export interface SerializeOptions<T> {
 export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T, Payload> {
   const { codec, isCommit, maxRecordBytes = MAX_PAYLOAD_BYTES, onRejected = rethrow } = options;
 
-  const encode = (value: T): Payload | undefined => {
-    let payload: Payload;
-    // Before the codec, which may use its memory again if the callback appends.
-    let step = 'isCommit threw';
-    try {
-      const commit = isCommit === undefined || isCommit(value);
-      step = 'The value cannot be encoded';
-      payload = { bytes: bytesOf(codec.encode(value)), commit };
-    } catch (cause) {
-      onRejected({ value, error: refusal(step, cause) });
-      return undefined;
-    }
-    if (payload.bytes.length > maxRecordBytes) {
-      onRejected({ value, error: tooLarge(payload.bytes.length, maxRecordBytes) });
-      return undefined;
-    }
-    return payload;
-  };
-
   return (source) =>
-    source.pipe(
-      map(encode),
-      filter((payload) => payload !== undefined),
-    );
+    defer(() => {
+      const payloadOf = isInPlaceCodec(codec) ? inPlace(codec, maxRecordBytes) : apart(codec, maxRecordBytes);
+
+      const encode = (value: T): Payload | undefined => {
+        // Before the codec, which may use its memory again if the callback appends.
+        let step = 'isCommit threw';
+        let refused: WalRecordError;
+        try {
+          const commit = isCommit === undefined || isCommit(value);
+          step = 'The value cannot be encoded';
+          return payloadOf(value, commit);
+        } catch (cause) {
+          refused = refusal(step, cause);
+        }
+        onRejected({ value, error: refused });
+        return undefined;
+      };
+
+      return source.pipe(
+        map(encode),
+        filter((payload) => payload !== undefined),
+      );
+    });
+}
+
+type PayloadOf<T> = (value: T, commit: boolean) => Payload;
+
+/** The codec's own memory, for `frame` to copy. */
+function apart<T>(codec: Codec<T>, maxRecordBytes: number): PayloadOf<T> {
+  return (value, commit) => {
+    const buffer = bytesOf(codec.encode(value));
+    refuseTooLarge(buffer.length, maxRecordBytes);
+    return { buffer, start: 0, end: buffer.length, commit };
+  };
+}
+
+/** An arena, with room for the frame around each payload. */
+function inPlace<T>(codec: InPlaceCodec<T>, maxRecordBytes: number): PayloadOf<T> {
+  const arena = new FrameArena(ARENA_BUFFER_BYTES);
+  return (value, commit) => {
+    const room = arena.buffer.length - CRC_BYTES;
+    let start = arena.free + FRAME_HEAD_BYTES;
+    let end = start < room ? codec[encodeWithin](value, arena.buffer, start) : NOT_WITHIN;
+    if (end < 0 || end > room) {
+      const bytes = codec.encode(value);
+      refuseTooLarge(bytes.length, maxRecordBytes);
+      arena.reserve(bytes.length + FRAME_OVERHEAD_BYTES);
+      start = arena.free + FRAME_HEAD_BYTES;
+      end = start + bytes.length;
+      arena.buffer.set(bytes, start);
+    } else {
+      refuseTooLarge(end - start, maxRecordBytes);
+    }
+    arena.take(end + CRC_BYTES);
+    return new RoomyPayload(arena.buffer, start, end, commit);
+  };
+}
+
+/** A payload with room around it, for the first who asks. */
+class RoomyPayload implements Payload {
+  #isClaimed = false;
+
+  constructor(
+    readonly buffer: Uint8Array,
+    readonly start: number,
+    readonly end: number,
+    readonly commit: boolean,
+  ) {}
+
+  claimRoom(): boolean {
+    const isFirst = !this.#isClaimed;
+    this.#isClaimed = true;
+    return isFirst;
+  }
 }
 
 /** Types end where JavaScript begins: a codec may give anything. */
@@ -75,6 +129,6 @@ function refusal(step: string, cause: unknown): WalRecordError {
   return new WalRecordError(`${step}: ${why}`, { cause });
 }
 
-function tooLarge(bytes: number, limit: number): WalRecordError {
-  return new WalRecordError(`The record takes ${bytes} bytes and maxRecordBytes is ${limit}`);
+function refuseTooLarge(bytes: number, limit: number): void {
+  if (bytes > limit) throw new WalRecordError(`The record takes ${bytes} bytes and maxRecordBytes is ${limit}`);
 }
