@@ -126,7 +126,8 @@ export class AckQueue {
 
   /** @returns whether anybody has been told. */
   #releaseNext(): boolean {
-    if (this.#waiting === 0 && !this.acks$.observed) {
+    const isHeard = this.acks$.observed;
+    if (this.#waiting === 0 && !isHeard) {
       this.#released = this.#target;
       return false;
     }
@@ -135,14 +136,15 @@ export class AckQueue {
     const waiter = this.#ring[at];
     this.#ring[at] = undefined;
     this.#released = lsn;
-    if (waiter === undefined && !this.acks$.observed) return false;
+    if (waiter === undefined && !isHeard) return false;
     const ack = this.ack(lsn);
     if (Array.isArray(waiter)) {
       for (const observer of waiter) this.#complete(observer, ack);
     } else if (waiter !== undefined) {
       this.#complete(waiter, ack);
     }
-    this.acks$.next(ack);
+    // Also to one that has come only now.
+    if (this.acks$.observed) this.acks$.next(ack);
     return true;
   }
 

@@ -27,6 +27,11 @@ export class PendingAck extends Observable<Ack> implements PromiseLike<Ack> {
     super(handOut);
   }
 
+  /** As `subscribe`, for who neither leaves nor throws: an observer alone, with no subscriber around it. */
+  handTo(observer: Observer<Ack>): void {
+    this.acks.waitFor(this.lsn, observer);
+  }
+
   then<R = Ack, E = never>(
     onAck?: ((ack: Ack) => R | PromiseLike<R>) | null,
     onError?: ((error: unknown) => E | PromiseLike<E>) | null,

@@ -1,4 +1,5 @@
 import { Observable, type Observer, type OperatorFunction, type Subscriber } from 'rxjs';
+import { PendingAck } from '../pendingAck';
 import type { Ack, Entry } from '../types';
 import { whileWanted } from '../whileWanted';
 
@@ -25,8 +26,10 @@ export function appendTo<T>(wal: { append(value: T): Observable<Ack> }): Operato
       source.pipe(whileWanted(subscriber)).subscribe({
         next: (value) => {
           try {
+            const ack$ = wal.append(value);
+            if (ack$ instanceof PendingAck) ack$.handTo(appends.wait(value));
             // eslint-disable-next-line rxjs-x/no-nested-subscribe -- see above: no stock operator keeps this flat
-            wal.append(value).subscribe(appends.wait(value));
+            else ack$.subscribe(appends.wait(value));
           } catch (error) {
             subscriber.error(error);
           }
