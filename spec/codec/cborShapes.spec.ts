@@ -118,6 +118,13 @@ describe('CborShapes', () => {
     );
   });
 
+  it.each([27, 28, 31])('remembers no key whose head it does not know: info %i', (info) => {
+    const shapes = new CborShapes();
+    const malformed = hex(`b9 0001 ${(0x60 | info).toString(16)} 01`);
+    for (let time = 0; time < 3; time += 1) expect(shapes.decode(malformed)).toBe(UNKNOWN);
+    expect(shapes.decode(hex('b9 0001 60 01'))).toEqual({ '': 1 });
+  });
+
   it('gives what cbor-x gives of any bytes', () => {
     const shapes = new CborShapes();
     fc.assert(

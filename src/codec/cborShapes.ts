@@ -223,7 +223,7 @@ export class CborShapes {
     const byte = bytes[this.#at] ?? 0;
     this.#at += 1;
     const length = this.#argument(byte & 0x1f);
-    if (byte >>> 5 !== MAJOR.text) return this.#unknown();
+    if (!this.#isKnown || byte >>> 5 !== MAJOR.text) return this.#unknown();
     const name = length <= SHORT_TEXT_BYTES ? this.#shortText(length, this.#elsewhere) : this.#longText(length);
     // cbor-x gives it another name.
     return name === '__proto__' ? this.#unknown() : name;
