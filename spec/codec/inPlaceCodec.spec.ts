@@ -53,6 +53,23 @@ describe('in place', () => {
     }
   });
 
+  it("is not done for what is made of a codec of the log's: its own functions count", () => {
+    const encode = (): Uint8Array => Uint8Array.of(1);
+    for (const own of [cborCodec<unknown>(), rawCodec() as Codec<unknown>]) {
+      expect(isInPlaceCodec(own)).toBe(true);
+      const wrapped = new Proxy(own, {});
+      for (const other of [
+        { ...own, encode },
+        Object.assign(Object.create(own), { encode }),
+        wrapped,
+      ] as Codec<unknown>[]) {
+        expect(isInPlaceCodec(other)).toBe(false);
+      }
+      expect(wrapped.decode(wrapped.encode(Uint8Array.of(7)))).toEqual(Uint8Array.of(7));
+      expect(isInPlaceCodec(Object.assign(own, { encode }))).toBe(false);
+    }
+  });
+
   it('rawCodec copies the bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: ROOM }), (bytes) => {

@@ -3,10 +3,11 @@ import { Subject, from, map } from 'rxjs';
 import { cborCodec } from '../../src/codec/cborCodec';
 import { rawCodec } from '../../src/codec/rawCodec';
 import { WalRecordError } from '../../src/errors';
+import { frameLsn, framePayload } from '../../src/format/frame';
 import { frame } from '../../src/operators/frame';
 import { serialize } from '../../src/operators/serialize';
 import { virtualTime } from '../../src/testing/virtualTime';
-import type { Codec, Payload, Rejection } from '../../src/types';
+import type { Codec, Frame, Payload, Rejection } from '../../src/types';
 import { bytesOf, expectPicture, payloadBytes, payloadOf, textOf } from './helpers';
 
 /** Encodes a letter as its capital; refuses x. */
@@ -275,9 +276,15 @@ describe('serialize', () => {
     const framed = (payload: Payload): [number, number] => [payload.start - 12, payload.end + 4];
 
     it('lays payloads side by side with room for their frames, and each stays as it is', () => {
-      const values = fc.array(fc.oneof(fc.object({ withDate: true, withBigInt: true }), fc.string()), {
-        maxLength: 40,
-      });
+      const values = fc.array(
+        fc.oneof(
+          fc.object({ withDate: true, withBigInt: true, key: fc.string().filter((name) => name !== '__proto__') }),
+          fc.string(),
+        ),
+        {
+          maxLength: 40,
+        },
+      );
       fc.assert(
         fc.property(values, (records) => {
           const payloads = kept(cborCodec<unknown>(), records);
@@ -303,6 +310,52 @@ describe('serialize', () => {
         expect(start).toBeGreaterThanOrEqual(12);
         expect(end + 4).toBeLessThanOrEqual(buffer.length);
       }
+    });
+
+    it.each([
+      [
+        'a `then` that is looked for',
+        cborCodec<unknown>(),
+        (push: () => void) => ({
+          get then() {
+            push();
+            return undefined;
+          },
+          outer: 'x'.repeat(30),
+        }),
+        { inner: 'y' },
+      ],
+      [
+        'a `length` that is asked for',
+        rawCodec() as Codec<unknown>,
+        (push: () => void) =>
+          new (class extends Uint8Array {
+            override get length(): number {
+              push();
+              return this.byteLength;
+            }
+          })(30),
+        Uint8Array.of(1, 2, 3),
+      ],
+    ])('keeps a value apart that is pushed in by %s in another one', (_what, codec, outer, inner) => {
+      const source$ = new Subject<unknown>();
+      const frames: Frame[] = [];
+      source$.pipe(serialize({ codec }), frame()).subscribe((each) => frames.push(each));
+      source$.next(inner);
+      let pushes = 0;
+      source$.next(
+        outer(() => {
+          pushes += 1;
+          if (pushes === 1) source$.next(inner);
+        }),
+      );
+      source$.next(inner);
+      const payloads = frames.map(({ buffer, start, end }) => Buffer.from(framePayload(buffer, start, end)));
+      expect(frames.map(({ lsn }) => lsn)).toEqual([1, 2, 3, 4]);
+      expect(frames.map(({ buffer, start }) => frameLsn(buffer, start))).toEqual([1, 2, 3, 4]);
+      const bytes = Buffer.from(codec.encode(inner));
+      expect([payloads[0], payloads[1], payloads[3]]).toEqual([bytes, bytes, bytes]);
+      expect(payloads[2]).toEqual(Buffer.from(codec.encode(outer(() => undefined))));
     });
 
     it('leaves no gap where a value was refused', () => {

@@ -3,7 +3,7 @@ import { CborPlain } from './cborPlain';
 import { CborShapes, UNKNOWN } from './cborShapes';
 import { refusedTag, type TagFamily } from './cborTags';
 import { WalRecordError } from '../errors';
-import { NOT_WITHIN, decodeWithin, encodeWithin, type InPlaceCodec } from './inPlaceCodec';
+import { NOT_WITHIN, decodeWithin, encodeWithin, madeInPlace, type InPlaceCodec } from './inPlaceCodec';
 import type { Codec } from '../types';
 
 /** Options of cbor-x that let one message depend on another: read alone, such a record decodes to something else, silently. */
@@ -29,7 +29,8 @@ const PROBES = [
  * of an instance (its own properties become an object's), symbol keys, half a surrogate pair (becomes U+FFFD), the
  * holes of an array (become `undefined`), `Buffer` and `ArrayBuffer` (become `Uint8Array`), two references to one object (become two objects),
  * the millisecond of a Date beyond the year 141,338. Functions, symbols, cycles,
- * a key `__proto__` and a bigint of more than 8,192 bits are refused with `WalRecordError`.
+ * a key `__proto__` and a bigint of more than 8,192 bits are refused with `WalRecordError`. A getter is read, perhaps twice; what one does
+ * to the value that it belongs to is not kept for certain.
  *
  * So is, when it is read, what no log has written: tags that make a value refer to another, or a small payload large.
  *
@@ -55,7 +56,7 @@ export function cborCodec<T>(options: Options = {}): Codec<T> {
   const isPlain = Object.keys(options).length === 0;
   const codec = new CborCodec<T>(new Encoder(settings), families, isPlain);
   refuseMemory(codec, new CborCodec(new Encoder(settings), families, false));
-  return codec;
+  return madeInPlace(codec);
 }
 
 /** Options that write tags of their own. */
@@ -67,8 +68,9 @@ const PROTO_KEY = 'a key "__proto__" cannot be kept: cbor-x would read it back u
 let encoding = false;
 
 class CborCodec<T> implements InPlaceCodec<T> {
-  readonly #plain: CborPlain | undefined;
-  readonly #shapes: CborShapes | undefined;
+  // No `#`: somebody may put a Proxy around a codec.
+  private readonly plain: CborPlain | undefined;
+  private readonly shapes: CborShapes | undefined;
 
   /** @param isDefault no option is set: what is known of the bytes holds. */
   constructor(
@@ -76,8 +78,8 @@ class CborCodec<T> implements InPlaceCodec<T> {
     private readonly families: ReadonlySet<TagFamily>,
     isDefault: boolean,
   ) {
-    this.#plain = isDefault ? new CborPlain() : undefined;
-    this.#shapes = isDefault ? new CborShapes() : undefined;
+    this.plain = isDefault ? new CborPlain() : undefined;
+    this.shapes = isDefault ? new CborShapes() : undefined;
   }
 
   encode(value: T): Uint8Array {
@@ -96,10 +98,10 @@ class CborCodec<T> implements InPlaceCodec<T> {
   }
 
   [encodeWithin](value: T, buffer: Uint8Array, start: number): number {
-    if (!this.#plain) return NOT_WITHIN;
+    if (!this.plain) return NOT_WITHIN;
     begin(value);
     try {
-      return this.#plain.encode(value, buffer, start);
+      return this.plain.encode(value, buffer, start);
     } catch (cause) {
       throw refusal(cause);
     } finally {
@@ -112,11 +114,11 @@ class CborCodec<T> implements InPlaceCodec<T> {
   }
 
   [decodeWithin](buffer: Uint8Array, start: number, end: number): T {
-    const value = this.#shapes ? this.#shapes.decode(buffer, start, end) : UNKNOWN;
-    return value !== UNKNOWN ? (value as T) : this.#decodeAny(buffer.subarray(start, end));
+    const value = this.shapes ? this.shapes.decode(buffer, start, end) : UNKNOWN;
+    return value !== UNKNOWN ? (value as T) : this.decodeAny(buffer.subarray(start, end));
   }
 
-  #decodeAny(payload: Uint8Array): T {
+  private decodeAny(payload: Uint8Array): T {
     const refused = refusedTag(payload, this.families);
     if (refused !== undefined) throw new WalRecordError(`The payload is none that a log has written: ${refused}`);
     try {

@@ -20,6 +20,32 @@ export interface InPlaceCodec<T> extends Codec<T> {
   [decodeWithin](buffer: Uint8Array, start: number, end: number): T;
 }
 
+/** Those that one of the log's own codecs was made with. */
+interface Functions {
+  readonly encode: unknown;
+  readonly decode: unknown;
+}
+
+const made = new WeakMap<object, Functions>();
+
+/** A codec that may be used in place. */
+export function madeInPlace<T>(codec: InPlaceCodec<T>): InPlaceCodec<T> {
+  const { encode, decode } = functionsOf(codec);
+  made.set(codec, { encode, decode });
+  return codec;
+}
+
+/**
+ * Whether it is one of the log's own, as it was made: a copy of one with another `encode` (compression, encryption), or something around one, has the
+ * methods too and means its own.
+ */
 export function isInPlaceCodec<T>(codec: Codec<T>): codec is InPlaceCodec<T> {
-  return decodeWithin in codec;
+  const { encode, decode } = functionsOf(codec);
+  const own = made.get(codec);
+  return own !== undefined && own.encode === encode && own.decode === decode;
+}
+
+/** To be compared, and never called. */
+function functionsOf(codec: object): Functions {
+  return codec as Functions;
 }

@@ -1,6 +1,6 @@
 import { WalRecordError } from '../errors';
 import type { Codec } from '../types';
-import { NOT_WITHIN, decodeWithin, encodeWithin, type InPlaceCodec } from './inPlaceCodec';
+import { NOT_WITHIN, decodeWithin, encodeWithin, madeInPlace } from './inPlaceCodec';
 
 /**
  * Bytes as they are, for values that are encoded already. A read gives a copy of its own for each record.
@@ -8,7 +8,7 @@ import { NOT_WITHIN, decodeWithin, encodeWithin, type InPlaceCodec } from './inP
  * @throws WalRecordError (that append alone) for anything but a `Uint8Array`.
  */
 export function rawCodec(): Codec<Uint8Array> {
-  const codec: InPlaceCodec<Uint8Array> = {
+  return madeInPlace<Uint8Array>({
     encode: (value: unknown) => {
       if (value instanceof Uint8Array) return value;
       throw new WalRecordError(`rawCodec takes a Uint8Array, not ${value === null ? 'null' : typeof value}`);
@@ -20,6 +20,5 @@ export function rawCodec(): Codec<Uint8Array> {
       return start + value.length;
     },
     [decodeWithin]: (buffer, start, end) => new Uint8Array(buffer.subarray(start, end)),
-  };
-  return codec;
+  });
 }

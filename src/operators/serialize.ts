@@ -76,22 +76,37 @@ function apart<T>(codec: Codec<T>, maxRecordBytes: number): PayloadOf<T> {
 /** An arena, with room for the frame around each payload. */
 function inPlace<T>(codec: InPlaceCodec<T>, maxRecordBytes: number): PayloadOf<T> {
   const arena = new FrameArena(ARENA_BUFFER_BYTES);
-  return (value, commit) => {
+  const copied = apart(codec, maxRecordBytes);
+  let laying = false;
+
+  const lay = (value: T, commit: boolean): Payload => {
     const room = arena.buffer.length - CRC_BYTES;
     let start = arena.free + FRAME_HEAD_BYTES;
     let end = start < room ? codec[encodeWithin](value, arena.buffer, start) : NOT_WITHIN;
-    if (end < 0 || end > room) {
-      const bytes = codec.encode(value);
-      refuseTooLarge(bytes.length, maxRecordBytes);
-      arena.reserve(bytes.length + FRAME_OVERHEAD_BYTES);
-      start = arena.free + FRAME_HEAD_BYTES;
-      end = start + bytes.length;
-      arena.buffer.set(bytes, start);
-    } else {
+    if (end >= 0 && end <= room) {
       refuseTooLarge(end - start, maxRecordBytes);
+    } else {
+      const bytes = bytesOf(codec.encode(value));
+      const { length } = bytes;
+      refuseTooLarge(length, maxRecordBytes);
+      arena.reserve(length + FRAME_OVERHEAD_BYTES);
+      start = arena.free + FRAME_HEAD_BYTES;
+      end = start + length;
+      arena.buffer.set(bytes, start);
     }
     arena.take(end + CRC_BYTES);
     return new RoomyPayload(arena.buffer, start, end, commit);
+  };
+
+  return (value, commit) => {
+    // Pushed in by what runs within the value that is being laid, such as a getter: what is free of the arena is that one's.
+    if (laying) return copied(value, commit);
+    laying = true;
+    try {
+      return lay(value, commit);
+    } finally {
+      laying = false;
+    }
   };
 }
 
