@@ -374,6 +374,29 @@ describe('SegmentWriter', () => {
       });
     });
 
+    it.each<['write' | 'sync']>([['write'], ['sync']])(
+      'of which %s throws where it should give an Observable, too',
+      (call) => {
+        const store = memoryStore();
+        let writer: SegmentWriter | undefined;
+        store.open(NAME, 'create').subscribe((file) => {
+          const throwing: SegmentFile = {
+            ...file,
+            writeDurable: (pieces, position) => file.write(pieces, position),
+            [call]: () => {
+              throw fault('EIO');
+            },
+          };
+          writer = new SegmentWriter(7, throwing, HEADER_BYTES, ZEROS);
+        });
+        // The record has its space; the zeros behind it have not.
+        expect(outcome(writer!.writeDurable!([piece(8)], 8))).toBe('done');
+        expect(outcome(writer!.writeDurable!([piece(8)], 8))).toEqual(fault('EIO'));
+        expect(outcome(writer!.seal())).toEqual(fault('EIO'));
+        expect(store.operations.filter(({ kind }) => kind === 'truncate')).toEqual([]);
+      },
+    );
+
     it('whose fsync fails while another is on its way make that fail too, though it went well itself', () => {
       virtualTime(({ cold, expectObservable }) => {
         const { writer } = durableSegment(ZEROS, zerosTake({ write: '--|', sync: '-----#' }, fault('EIO')));

@@ -179,13 +179,14 @@ export class SegmentWriter implements SegmentSink {
     // No space for zeros is no failure: the log goes on without them, and a disk that is full will tell the write that needs it. Of an
     // fsync no failure is forgiven. Not by `writeDurable`, though it would be one trip: its descriptor is the one that records are
     // acknowledged by, and the kernel might tell the zeros of a page of theirs.
-    const written = this.file.write([new Uint8Array(bytes)], from).pipe(
+    const written = defer(() => this.file.write([zeros(bytes)], from)).pipe(
       catchError((error: unknown) => {
         this.#preallocate = false;
         return isNoSpace(error) ? EMPTY : throwError(() => error);
       }),
     );
-    concat(written, this.file.sync()).subscribe({
+    const synced = defer(() => this.file.sync());
+    concat(written, synced).subscribe({
       complete: () => {
         done(this.#preallocate ? from + bytes : this.position);
       },
@@ -200,6 +201,13 @@ export class SegmentWriter implements SegmentSink {
   #laid(): Observable<never> {
     return defer(() => this.#laying ?? EMPTY);
   }
+}
+
+/** As many as a step has by default. Fresh memory for each step would cost its page faults. */
+const ZEROS = new Uint8Array(256 * 1024);
+
+function zeros(bytes: number): Uint8Array {
+  return bytes <= ZEROS.length ? ZEROS.subarray(0, bytes) : new Uint8Array(bytes);
 }
 
 /** The disk, the quota or the largest file size is used up. */
