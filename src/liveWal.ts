@@ -21,6 +21,7 @@ import {
 import { AckQueue } from './ackQueue';
 import { isVanished } from './besideWriter';
 import { inNextTurn, monotonicScheduler } from './clock';
+import { Door } from './door';
 import {
   WalBackpressureError,
   WalClosedError,
@@ -73,7 +74,7 @@ export class LiveWal<T> implements Wal<T> {
   /** Oldest first; the last one is, or is about to be, written. */
   readonly #segments: SegmentInfo[];
 
-  readonly #source = new Subject<T>();
+  readonly #source = new Door<T>();
   readonly #shutdown$ = new Subject<void>();
   /** Not there yet where it emits at once. */
   readonly #shutdownSubscription: Subscription | undefined;
