@@ -3,7 +3,7 @@
  * disk.
  *
  *     npm run build
- *     npx tsx bench/scale/backpressure.ts [append] [writable] [drain] [--seconds <n>] [--dir <path>] [--strict]
+ *     npx tsx --tsconfig bench/tsconfig.dist.json bench/scale/backpressure.ts [append] [writable] [drain] [--seconds <n>] [--dir <path>] [--strict]
  *
  * The slow disk is the real one behind a store whose answers to a write wait on a timer until the bytes would have reached a device of that speed;
  * a throttled device would need the rights of the superuser.

@@ -2,7 +2,7 @@
  * What a log does to the event loop of its application.
  *
  *     npm run build
- *     npx tsx bench/scale/eventLoop.ts [watch] [freezes] [--seconds <n>] [--dir <path>] [--strict]
+ *     npx tsx --tsconfig bench/tsconfig.dist.json bench/scale/eventLoop.ts [watch] [freezes] [--seconds <n>] [--dir <path>] [--strict]
  *
  * `watch`: the delay of the loop (`perf_hooks`, resolution 1 ms), how late an application's own timer of 2 ms comes, and the log's longest
  * turn, in every mode and under every load. The controls say what the machine does to a process without a log.

@@ -2,7 +2,7 @@
  * Memory: append as fast as possible, and replay a large log. Bounded by `maxPendingBytes` + 64 MiB over what the process had, and flat.
  *
  *     npm run build
- *     npx tsx bench/scale/memory.ts [append] [refused] [replay] [--seconds <n>] [--full] [--dir <path>] [--strict]
+ *     npx tsx --tsconfig bench/tsconfig.dist.json bench/scale/memory.ts [append] [refused] [replay] [--seconds <n>] [--full] [--dir <path>] [--strict]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -2,7 +2,7 @@
  * Curves: what must be flat is flat, what must be linear is no worse.
  *
  *     npm run build
- *     npx tsx bench/scale/run.ts [curve...] [--full] [--rounds <n>] [--dir <path>] [--strict]
+ *     npx tsx --tsconfig bench/tsconfig.dist.json bench/scale/run.ts [curve...] [--full] [--rounds <n>] [--dir <path>] [--strict]
  *
  * Each x is measured in several rounds that go through all x in turn, and the table shows the median. The exponent of each series is the slope of a
  * least-squares line through the logarithms of what every round measured, with its standard error and R²; and again over the upper half of the
