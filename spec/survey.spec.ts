@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, concat, map, of, throwError } from 'rxjs';
+import { EMPTY, NEVER, concat, from, map, of, throwError } from 'rxjs';
 import { WalCorruptError, WalIoError } from 'rxwal';
 import { fault, marblePlan, memoryStore, virtualTime } from 'rxwal/testing';
 import { survey, type Survey } from '../src/survey';
@@ -206,6 +206,20 @@ describe('survey', () => {
     expect(values).toEqual([]);
     expect(error).toBeInstanceOf(WalIoError);
     expect(error).toMatchObject({ operation: 'Reading', file, cause: { code: 'EMFILE' } });
+  });
+
+  it.each<[string, readonly (readonly Uint8Array[])[], string]>([
+    ['fewer than it was asked for', [[header(1)]], 'wal_00000001.log'],
+    ['none', [], 'wal_00000000.log'],
+    ['a hole', [[header(1), undefined as unknown as Uint8Array], [header(3)]], 'wal_00000001.log'],
+  ])('a store that reads many files at once, and gives %s: WalIoError names %s', (_what, runs, file) => {
+    const store = Object.assign(memoryStore({ files: filesOf(header(1), header(2), header(3)) }), {
+      readStarts: () => from(runs),
+    });
+    const { values, error } = collect(survey(store));
+    expect(values).toEqual([]);
+    expect(error).toBeInstanceOf(WalIoError);
+    expect(error).toMatchObject({ operation: 'Reading', file, cause: { message: 'the store gave nothing of it' } });
   });
 
   it('early unsubscribe closes what is open', () => {

@@ -20,13 +20,18 @@ export const monotonicScheduler: SchedulerLike = {
     delay > 0 || isVirtual() ? asyncScheduler.schedule(work, delay, state) : new AtEndOfTurn(work).start(state),
 };
 
-/**
- * Runs work in the next turn of the event loop, behind what else is due there; in virtual time at once behind what is queued. Where a callback of
- * I/O asks for it, `setImmediate` alone means the same turn, and timers would wait for both.
- */
+/** Runs work in the next turn of the event loop, behind what else is due there; in virtual time at once behind what is queued. */
 export function inNextTurn(work: () => void): void {
   if (isVirtual()) asyncScheduler.schedule(work);
-  else setImmediateOf(() => setImmediateOf(work));
+  else inNextRealTurn(work);
+}
+
+/**
+ * The same for what waits for real files, whatever clock a test shows. Where a callback of I/O asks for it, `setImmediate` alone means the same
+ * turn, and timers would wait for both.
+ */
+export function inNextRealTurn(work: () => void): void {
+  setImmediateOf(() => setImmediateOf(work));
 }
 
 function isVirtual(): boolean {

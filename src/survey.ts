@@ -82,6 +82,9 @@ function readCheckpoint(store: SegmentStore): Observable<ReturnType<typeof decod
   );
 }
 
+/** A log that is opened without one of its segments would go on over it. */
+const MISSING = 'the store gave nothing of it';
+
 /** A store that fails has given all that stands before the file it fails at: the failure is about the next one. */
 function readHeaders(store: SegmentStore, sequences: readonly number[]): Observable<readonly Found[]> {
   const names = sequences.map(segmentName);
@@ -91,8 +94,14 @@ function readHeaders(store: SegmentStore, sequences: readonly number[]): Observa
       tap((starts) => {
         for (const [at, sequence] of sequences.slice(found.length, found.length + starts.length).entries()) {
           const start = starts[at];
-          if (start) found.push({ sequence, header: headerIn(start, sequence, sequence === sequences.at(-1)) });
+          if (!start) throw new Error(MISSING);
+          found.push({ sequence, header: headerIn(start, sequence, sequence === sequences.at(-1)) });
         }
+      }),
+      tap({
+        complete: () => {
+          if (found.length < names.length) throw new Error(MISSING);
+        },
       }),
       catchError((error: unknown) =>
         throwError(() => error).pipe(asIoError('Reading', names[found.length] ?? store.dir)),

@@ -3,12 +3,14 @@ import {
   NEVER,
   Observable,
   Subject,
+  VirtualTimeScheduler,
   asyncScheduler,
   concat,
   defer,
   finalize,
   from,
   map,
+  of,
   tap,
   throwError,
   type OperatorFunction,
@@ -268,6 +270,36 @@ describe('commit', () => {
         },
       });
     });
+  });
+
+  it.each([
+    ['one write', 2, true],
+    ['a write', 2, false],
+    ['the fsync behind it', 3, false],
+  ])('fails where the scheduler has no time to give behind %s', (_what, call, durable) => {
+    let calls = 0;
+    const scheduler = Object.assign(new VirtualTimeScheduler(), {
+      now: () => {
+        calls += 1;
+        if (calls === call) throw new Error('no time');
+        return 0;
+      },
+    });
+    const done = of(undefined);
+    const segment: SegmentSink = {
+      sequence: 0,
+      write: () => done,
+      ...(durable && { writeDurable: () => done }),
+      sync: () => done,
+      seal: () => done,
+      abandon: () => done,
+    };
+    const options = { logId: LOG_ID, segment, createSegment: () => NEVER, lastLsn: 0, markedLsn: 0, scheduler };
+    const told: unknown[] = [];
+    windowed(from([0, batchOf([1])]))
+      .pipe(commit(options))
+      .subscribe({ next: (each) => told.push(each), error: (error: unknown) => told.push(error) });
+    expect(told).toEqual([new Error('no time')]);
   });
 
   describe('one writer', () => {

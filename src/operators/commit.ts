@@ -134,6 +134,14 @@ class CommitLine {
       const fail = (error: unknown): void => {
         subscriber.error(error);
       };
+      /** What is thrown in an observer's `complete`, as by the clock of somebody's scheduler, would reach nobody who waits. */
+      const attempt = (step: () => void): void => {
+        try {
+          step();
+        } catch (error) {
+          fail(error);
+        }
+      };
 
       const done = (synced: number): void => {
         if (sync) this.#durableLsn = lastLsn;
@@ -159,13 +167,20 @@ class CommitLine {
           return;
         }
         const onSynced = (): void => {
-          done(this.#scheduler.now());
+          attempt(() => {
+            done(this.#scheduler.now());
+          });
         };
         subscriber.add(defer(() => this.#segment.sync()).subscribe({ error: fail, complete: onSynced }));
       };
 
       if (bytes === 0) onWritten();
-      else subscriber.add(this.#put(pieces, bytes).subscribe({ error: fail, complete: onWritten }));
+      else {
+        const complete = (): void => {
+          attempt(onWritten);
+        };
+        subscriber.add(this.#put(pieces, bytes).subscribe({ error: fail, complete }));
+      }
     });
   }
 

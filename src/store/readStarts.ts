@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Observable } from 'rxjs';
-import { inNextTurn } from '../clock';
+import { inNextRealTurn } from '../clock';
 import { fill, named } from './descriptor';
 import { closeSync, constants, fstatSync, openSync, poolCalls, readSync, statsOf, type Callback } from './fileCalls';
 import { REGULAR_ONLY, strangerIn } from './regularFile';
@@ -64,7 +64,7 @@ export function readStarts(dir: string, names: readonly string[], length: number
         give();
         isFast = begun - before >= FILES_A_SLICE;
         if (isFast && wanted() !== undefined) {
-          inNextTurn(goOn);
+          inNextRealTurn(goOn);
           return;
         }
       }
