@@ -30,6 +30,7 @@ import {
   WalTruncatedError,
   type WalError,
 } from './errors';
+import { bytesBetween } from './format/bytesBetween';
 import { encodeCheckpointFile } from './format/checkpoint';
 import { entriesOf } from './reading/entriesOf';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
@@ -284,7 +285,7 @@ export class LiveWal<T> implements Wal<T> {
     let refusal = this.#noRoomFor(payload);
     if (refusal && !this.#inFlight) {
       // Who is told of an ack meanwhile may append, and the codec use its memory again.
-      const buffer = Uint8Array.from(payload.buffer.subarray(payload.start, payload.end));
+      const buffer = Uint8Array.from(bytesBetween(payload.buffer, payload.start, payload.end));
       admitted = { buffer, start: 0, end: buffer.length, commit: payload.commit };
       this.#makeRoom();
       refusal = this.#noRoomFor(payload);

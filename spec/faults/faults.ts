@@ -148,8 +148,8 @@ export const FAULTS: readonly Fault[] = [
     changes: [
       {
         file: 'format/frame.ts',
-        from: 'crc32(covered, crcFrom)',
-        to: 'crc32(covered.subarray(12), crc32(covered.subarray(0, 4), crcFrom))',
+        from: 'crc32(bytesBetween(buffer, start, end - CRC_BYTES), crcFrom)',
+        to: 'crc32(bytesBetween(buffer, start + 12, end - CRC_BYTES), crc32(bytesBetween(buffer, start, start + 4), crcFrom))',
       },
     ],
     caughtBy: 'a flipped bit is found',

@@ -358,6 +358,26 @@ describe('serialize', () => {
       expect(payloads[2]).toEqual(Buffer.from(codec.encode(outer(() => undefined))));
     });
 
+    it('takes the bytes of a subclass and of a Proxy for what they are', () => {
+      class Tagged extends Uint8Array {
+        constructor(readonly tag: string) {
+          super(4);
+          this.set([0xde, 0xad, 0xbe, 0xef]);
+        }
+      }
+      const bytes = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
+      const proxy = new Proxy(bytes, { get: (target, key) => Reflect.get(target, key) as unknown });
+      const values = [new Tagged('a'), proxy, Buffer.from(bytes), bytes];
+      const giving: Codec<Uint8Array> = { encode: (value) => value, decode: (payload) => payload };
+      for (const codec of [rawCodec(), giving]) {
+        const payloads: Buffer[] = [];
+        from(values)
+          .pipe(serialize({ codec }), frame())
+          .subscribe(({ buffer, start, end }) => payloads.push(Buffer.from(framePayload(buffer, start, end))));
+        expect(payloads.map((each) => each.toString('hex'))).toEqual(values.map(() => 'deadbeef'));
+      }
+    });
+
     it('leaves no gap where a value was refused', () => {
       const payloads = kept(cborCodec<unknown>(), ['a', 'too long', Promise.resolve(1), 'b'], 4);
       expect(payloads.map(framed)).toEqual([

@@ -1,5 +1,6 @@
 import { WalRecordError } from '../errors';
 import type { Codec } from '../types';
+import { isBareBytes } from './bareBytes';
 import { NOT_WITHIN, decodeWithin, encodeWithin, madeInPlace } from './inPlaceCodec';
 
 /**
@@ -15,7 +16,7 @@ export function rawCodec(): Codec<Uint8Array> {
     },
     decode: (payload) => new Uint8Array(payload),
     [encodeWithin]: (value: unknown, buffer, start) => {
-      if (!(value instanceof Uint8Array) || value.length > buffer.length - start) return NOT_WITHIN;
+      if (!isBareBytes(value) || value.length > buffer.length - start) return NOT_WITHIN;
       buffer.set(value, start);
       return start + value.length;
     },

@@ -432,22 +432,31 @@ class Pace {
   /** @param count records that wait, with the one that has just come. */
   came(count: number): void {
     if (count === 1) {
-      this.#began = this.#lookedAt = this.scheduler.now();
+      this.#began = this.#lookedAt = this.#now();
     } else if (count % LOOK_RECORDS === 0) {
-      const now = this.scheduler.now();
+      const now = this.#now();
       this.#lookMs.see(now - this.#lookedAt);
       this.#lookedAt = now;
     }
   }
 
   left(records: number): void {
-    this.#leftAt = this.#began = this.#lookedAt = this.scheduler.now();
+    this.#leftAt = this.#began = this.#lookedAt = this.#now();
     this.#leftRecords = records;
   }
 
   settled(): void {
-    this.#began = this.scheduler.now();
+    this.#began = this.#now();
     this.#commitMs.see(this.#began - this.#leftAt);
+  }
+
+  /** By a clock that throws no pace is kept. `commit`, which cannot do without, tells of it. */
+  #now(): number {
+    try {
+      return this.scheduler.now();
+    } catch {
+      return NaN;
+    }
   }
 }
 

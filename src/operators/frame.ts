@@ -1,4 +1,5 @@
 import { defer, map, type OperatorFunction } from 'rxjs';
+import { bytesBetween } from '../format/bytesBetween';
 import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, layHead } from '../format/frame';
 import { ARENA_BUFFER_BYTES, FrameArena } from '../format/frameArena';
 import type { Frame, Payload } from '../types';
@@ -47,7 +48,7 @@ function copied(payload: Payload, arena: FrameArena): Pick<Payload, 'buffer' | '
   const { buffer, free } = arena;
   const start = free + FRAME_HEAD_BYTES;
   const end = start + length;
-  buffer.set(payload.buffer.subarray(payload.start, payload.end), start);
+  buffer.set(bytesBetween(payload.buffer, payload.start, payload.end), start);
   arena.take(end + CRC_BYTES);
   return { buffer, start, end };
 }

@@ -1,4 +1,5 @@
 import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import { isBareBytes } from '../codec/bareBytes';
 import { NOT_WITHIN, encodeWithin, isInPlaceCodec, type InPlaceCodec } from '../codec/inPlaceCodec';
 import { WalRecordError } from '../errors';
 import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from '../format/frame';
@@ -130,7 +131,12 @@ class RoomyPayload implements Payload {
 
 /** Types end where JavaScript begins: a codec may give anything. */
 function bytesOf(encoded: unknown): Uint8Array {
-  if (encoded instanceof Uint8Array) return encoded;
+  if (isBareBytes(encoded)) return encoded;
+  if (encoded instanceof Uint8Array) {
+    const copy = new Uint8Array(encoded.length);
+    copy.set(encoded);
+    return copy;
+  }
   throw new TypeError(`codec.encode must give a Uint8Array, not ${encoded === null ? 'null' : typeof encoded}`);
 }
 

@@ -176,6 +176,21 @@ describe('batch: records that come more slowly than the disk writes', () => {
     }
   });
 
+  it('wait where the clock throws, and nothing stands still', () => {
+    const line = new Line();
+    line.commitOf(1);
+    jest.spyOn(line.turn, 'now').mockImplementation(() => {
+      throw new Error('no time');
+    });
+    line.come(1000, 100);
+    expect(line.left).toEqual([]);
+    line.turn.end();
+    line.settle();
+    line.come(1, 0);
+    line.turn.end();
+    expect(line.left).toEqual([1000, 1]);
+  });
+
   it('leave in mode batch by number and clock alone', () => {
     const line = new Line(within(0, 700));
     line.come(700, 0);
