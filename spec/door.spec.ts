@@ -19,7 +19,7 @@ describe('Door', () => {
       if (subscribers > 0) subject.next('leave');
       subject.next('too late');
       subject.complete();
-      subject.next('later still');
+      for (const late of [subject]) late.next('later still');
       return words;
     });
     expect(told[1]).toEqual(told[0]);
