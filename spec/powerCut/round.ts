@@ -85,12 +85,15 @@ export async function round(
       disks.make(cut, image);
       const promised = truth.at(journal[cut.entries - 1]?.end ?? 0);
       const left = join(workDir, 'left.img');
-      if (leftover === undefined || cutRandom.chance(0.1)) {
+      const goesOn = leftover === undefined || cutRandom.chance(0.1);
+      if (goesOn) {
         copyImage(image, left);
         leftover = { image: left, truth, promised, opening: work.firstOpening + work.openings.length };
       }
       const checkRandom = cutRandom.fork();
       const finding = await checkedCut(fileSystem, image, workDir, truth, promised, checkRandom);
+      // What its own file system cannot mount is counted, and nothing goes on from it.
+      if (goesOn && typeof finding === 'string') leftover = undefined;
       tally.addCut(finding, cut.isLossy, firstFailure >= 0 && firstFailure < cut.entries);
       if (typeof finding !== 'string' && finding.violations.length > 0) {
         disks.make(cut, image);
