@@ -247,7 +247,8 @@ describe('rxwal verify, inspect and stats', () => {
       onTerminal(`rxwal inspect ${harmed}`),
     ]);
     // eslint-disable-next-line no-control-regex -- the escape sequences of a terminal are what this looks for
-    const bare = (text: string): string[] => text.replaceAll(/\u001b\[[0-9;]*m/g, '').split('\r\n');
+    const colour = /\u001b\[[0-9;]*m/g;
+    const bare = (text: string): string[] => text.replaceAll(colour, '').split('\r\n');
     const last = (lines: readonly string[]): string => lines.find((line) => line.startsWith('wal_00000003'))!;
     expect(wide.stdout).toContain(ESCAPE);
     expect(last(bare(wide.stdout)).length).toBeLessThanOrEqual(120);
@@ -256,7 +257,8 @@ describe('rxwal verify, inspect and stats', () => {
     expect(last(bare(wide.stdout))).toMatch(/^wal_00000003 {2}LSN 5-8 {2}█+·+ {2}4 records, /);
     expect(bare(wide.stdout)).toContain('░ below the checkpoint   █ records   · zeros ahead');
     for (const { stdout } of [noColor, noColorFlag]) {
-      expect(stdout).not.toContain(ESCAPE);
+      // On a busy machine there is a progress bar before it, which moves the cursor.
+      expect(stdout.match(colour)).toBeNull();
       expect(stdout).toContain('█');
     }
     expect(pictured.stdout).toContain(`${ESCAPE}33m~`);
