@@ -37,7 +37,7 @@ export class PendingAck extends Observable<Ack> implements PromiseLike<Ack> {
     onError?: ((error: unknown) => E | PromiseLike<E>) | null,
   ): Promise<R | E> {
     const ack = new Promise<Ack>((resolve, reject) => {
-      this.acks.waitFor(this.lsn, new PromiseEnds(resolve, reject));
+      this.handTo(new PromiseEnds(resolve, reject));
     });
     return ack.then(onAck, onError);
   }
@@ -45,8 +45,7 @@ export class PendingAck extends Observable<Ack> implements PromiseLike<Ack> {
 
 /** One function for all of them; a closure for each would be a third of what an ack costs. */
 function handOut(this: Observable<Ack>, subscriber: Subscriber<Ack>): void {
-  const { acks, lsn } = this as unknown as { readonly acks: AckSource; readonly lsn: number };
-  acks.waitFor(lsn, subscriber);
+  (this as unknown as Pick<PendingAck, 'handTo'>).handTo(subscriber);
 }
 
 /** The two ends of a promise, as an observer. */

@@ -4,6 +4,7 @@ import { CborShapes, UNKNOWN } from './cborShapes';
 import { refusedTag, type TagFamily } from './cborTags';
 import { WalRecordError } from '../errors';
 import { NOT_WITHIN, decodeWithin, encodeWithin, madeInPlace, type InPlaceCodec } from './inPlaceCodec';
+import { isThenable } from './isThenable';
 import type { Codec } from '../types';
 
 /** Options of cbor-x that let one message depend on another: read alone, such a record decodes to something else, silently. */
@@ -160,8 +161,4 @@ function hasProtoKey(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
   if (value instanceof Map || value instanceof Set) return [...value].flat().some(hasProtoKey);
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoKey);
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

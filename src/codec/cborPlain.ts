@@ -1,3 +1,5 @@
+import { isThenable } from './isThenable';
+
 /** What {@link CborPlain.encode} gives for a value that is not plain: it is for cbor-x. */
 export const NOT_PLAIN = -1;
 /** What {@link CborPlain.encode} gives for a value that does not fit into the buffer. */
@@ -299,10 +301,6 @@ export class CborPlain {
 
 function headBytes(argument: number): number {
   return argument < 24 ? 1 : argument < 0x100 ? 2 : argument < 0x10000 ? 3 : 5;
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 const { hasOwnProperty } = Object.prototype as { hasOwnProperty: unknown };

@@ -1,3 +1,5 @@
+import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES } from './frame';
+
 /** Frames are laid side by side into buffers of this many bytes, where nobody says otherwise. */
 export const ARENA_BUFFER_BYTES = 256 * 1024;
 
@@ -16,20 +18,35 @@ export class FrameArena {
     return this.#buffer;
   }
 
-  /** Offset of the first byte that is nobody's. */
-  get free(): number {
-    return this.#free;
+  /** Where the payload of the next frame goes, if that fits into this buffer. */
+  get payloadStart(): number {
+    return this.#free + FRAME_HEAD_BYTES;
   }
 
-  /** Sees to it that `size` bytes are free, in another buffer if need be. */
-  reserve(size: number): void {
-    if (this.#buffer.length - this.#free >= size) return;
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(this.bufferBytes, size));
-    this.#free = 0;
+  /** The largest offset that the payload of a frame may end at. */
+  get payloadLimit(): number {
+    return this.#buffer.length - CRC_BYTES;
   }
 
-  /** What stands before `end` is somebody's. */
+  /** The payload that stands from {@link payloadStart} to `end` is somebody's, and with it the room for its frame. */
   take(end: number): void {
-    this.#free = end;
+    this.#free = end + CRC_BYTES;
+  }
+
+  /**
+   * Copies a payload to where there is room for its frame around it, in another buffer if need be, and takes it.
+   *
+   * @returns where it begins in {@link buffer}.
+   */
+  copy(payload: Uint8Array): number {
+    const size = payload.length + FRAME_OVERHEAD_BYTES;
+    if (this.#buffer.length - this.#free < size) {
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(this.bufferBytes, size));
+      this.#free = 0;
+    }
+    const start = this.payloadStart;
+    this.#buffer.set(payload, start);
+    this.take(start + payload.length);
+    return start;
   }
 }

@@ -135,7 +135,7 @@ class CommitLine {
         subscriber.error(error);
       };
       /** What is thrown in an observer's `complete`, as by the clock of somebody's scheduler, would reach nobody who waits. */
-      const attempt = (step: () => void): void => {
+      const guarded = (step: () => void) => (): void => {
         try {
           step();
         } catch (error) {
@@ -166,21 +166,14 @@ class CommitLine {
           done(written);
           return;
         }
-        const onSynced = (): void => {
-          attempt(() => {
-            done(this.#scheduler.now());
-          });
-        };
+        const onSynced = guarded(() => {
+          done(this.#scheduler.now());
+        });
         subscriber.add(defer(() => this.#segment.sync()).subscribe({ error: fail, complete: onSynced }));
       };
 
       if (bytes === 0) onWritten();
-      else {
-        const complete = (): void => {
-          attempt(onWritten);
-        };
-        subscriber.add(this.#put(pieces, bytes).subscribe({ error: fail, complete }));
-      }
+      else subscriber.add(this.#put(pieces, bytes).subscribe({ error: fail, complete: guarded(onWritten) }));
     });
   }
 

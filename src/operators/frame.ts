@@ -1,6 +1,6 @@
 import { defer, map, type OperatorFunction } from 'rxjs';
 import { bytesBetween } from '../format/bytesBetween';
-import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, layHead } from '../format/frame';
+import { CRC_BYTES, FRAME_HEAD_BYTES, layHead } from '../format/frame';
 import { ARENA_BUFFER_BYTES, FrameArena } from '../format/frameArena';
 import type { Frame, Payload } from '../types';
 
@@ -42,13 +42,7 @@ export function frame(options: FrameOptions = {}): OperatorFunction<Payload, Fra
 }
 
 /** The payload, with room around it. */
-function copied(payload: Payload, arena: FrameArena): Pick<Payload, 'buffer' | 'start' | 'end'> {
-  const length = payload.end - payload.start;
-  arena.reserve(length + FRAME_OVERHEAD_BYTES);
-  const { buffer, free } = arena;
-  const start = free + FRAME_HEAD_BYTES;
-  const end = start + length;
-  buffer.set(bytesBetween(payload.buffer, payload.start, payload.end), start);
-  arena.take(end + CRC_BYTES);
-  return { buffer, start, end };
+function copied({ buffer, start, end }: Payload, arena: FrameArena): Pick<Payload, 'buffer' | 'start' | 'end'> {
+  const at = arena.copy(bytesBetween(buffer, start, end));
+  return { buffer: arena.buffer, start: at, end: at + end - start };
 }

@@ -2,7 +2,7 @@ import { defer, filter, map, type OperatorFunction } from 'rxjs';
 import { isBareBytes } from '../codec/bareBytes';
 import { NOT_WITHIN, encodeWithin, isInPlaceCodec, type InPlaceCodec } from '../codec/inPlaceCodec';
 import { WalRecordError } from '../errors';
-import { CRC_BYTES, FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from '../format/frame';
+import { MAX_PAYLOAD_BYTES } from '../format/frame';
 import { ARENA_BUFFER_BYTES, FrameArena } from '../format/frameArena';
 import type { Codec, Payload, Rejection } from '../types';
 
@@ -81,22 +81,17 @@ function inPlace<T>(codec: InPlaceCodec<T>, maxRecordBytes: number): PayloadOf<T
   let laying = false;
 
   const lay = (value: T, commit: boolean): Payload => {
-    const room = arena.buffer.length - CRC_BYTES;
-    let start = arena.free + FRAME_HEAD_BYTES;
-    let end = start < room ? codec[encodeWithin](value, arena.buffer, start) : NOT_WITHIN;
-    if (end >= 0 && end <= room) {
+    const { buffer, payloadStart: start, payloadLimit: limit } = arena;
+    const end = start < limit ? codec[encodeWithin](value, buffer, start) : NOT_WITHIN;
+    if (end >= 0 && end <= limit) {
       refuseTooLarge(end - start, maxRecordBytes);
-    } else {
-      const bytes = bytesOf(codec.encode(value));
-      const { length } = bytes;
-      refuseTooLarge(length, maxRecordBytes);
-      arena.reserve(length + FRAME_OVERHEAD_BYTES);
-      start = arena.free + FRAME_HEAD_BYTES;
-      end = start + length;
-      arena.buffer.set(bytes, start);
+      arena.take(end);
+      return new RoomyPayload(buffer, start, end, commit);
     }
-    arena.take(end + CRC_BYTES);
-    return new RoomyPayload(arena.buffer, start, end, commit);
+    const bytes = bytesOf(codec.encode(value));
+    refuseTooLarge(bytes.length, maxRecordBytes);
+    const at = arena.copy(bytes);
+    return new RoomyPayload(arena.buffer, at, at + bytes.length, commit);
   };
 
   return (value, commit) => {
