@@ -6,11 +6,11 @@
  *
  * Fails where a count exceeds its budget (`counts/budgets.ts`), and never on a time. A peer that is not installed is left out.
  */
-import { buildSync } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { compile } from './harness/compile';
 import { BENCH } from './harness/places';
 import { takeSnapshot } from './harness/snapshot';
 
@@ -77,17 +77,10 @@ function isInstalled(peer: string): boolean {
 
 function compileCounts(directory: string): void {
   const folder = join(BENCH, 'counts');
-  buildSync({
-    entryPoints: readdirSync(folder)
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => join(folder, name)),
-    outbase: BENCH,
-    outdir: directory,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node20',
-    tsconfigRaw: {},
-    sourcemap: 'inline',
-    logLevel: 'error',
-  });
+  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  compile(
+    files.map((name) => join(folder, name)),
+    BENCH,
+    directory,
+  );
 }

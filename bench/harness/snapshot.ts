@@ -2,9 +2,9 @@
  * What a run measures, compiled and put aside before it starts: neither an edit nor a build in the middle of a run changes it, and
  * no loader stands between a contender and the engine (that of tsx names every function anew, which costs on a hot path).
  */
-import { buildSync } from 'esbuild';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { compile } from './compile';
 import { BENCH, ROOT, WORK } from './places';
 
 export interface Snapshot {
@@ -37,21 +37,6 @@ export function takeSnapshot(rxwal: 'dist' | 'src'): Snapshot {
     }
   }
   return { directory, remarks, remove: () => rmSync(directory, { recursive: true, force: true }) };
-}
-
-function compile(entryPoints: string[], outbase: string, outdir: string): void {
-  buildSync({
-    entryPoints,
-    outbase,
-    outdir,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node20',
-    // Without it the paths of the repository's tsconfig would be followed.
-    tsconfigRaw: {},
-    sourcemap: 'inline',
-    logLevel: 'error',
-  });
 }
 
 function sources(base: string, folders: readonly string[], files: readonly string[] = []): string[] {
