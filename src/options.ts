@@ -171,6 +171,13 @@ export function checkCallback(name: string, callback: unknown): void {
   if (callback !== undefined && typeof callback !== 'function') throw wrongType(name, 'a function', callback);
 }
 
+/** @throws TypeError where there is something else than an AbortSignal. */
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || (hasMethods(signal, 'addEventListener', 'removeEventListener') && 'aborted' in signal))
+    return signal;
+  throw wrongType('signal', 'an AbortSignal', signal);
+}
+
 /** @throws TypeError or RangeError, naming `name`, where `value` is not an integer from `min` to `max`. */
 export function integer(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') throw wrongType(name, 'a number', value);
