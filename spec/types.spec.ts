@@ -16,6 +16,7 @@ import {
   type Commit,
   type Durability,
   type DurabilityMode,
+  type Entries,
   type Entry,
   type Id,
   type ReadOptions,
@@ -184,9 +185,15 @@ describe('a log', () => {
   });
 
   it('reads back what was written', () => {
-    expectType<ReturnType<Wal<MyEvent>['read']>>().toBe<Observable<Entry<MyEvent>>>();
+    expectType<ReturnType<Wal<MyEvent>['read']>>().toBe<Entries<MyEvent>>();
+    expectType<ReturnType<Wal<MyEvent>['tail']>>().toBe<Entries<MyEvent>>();
+    expectToCompile((): Observable<Entry<MyEvent>> & AsyncIterable<Entry<MyEvent>> => wal.tail());
     expectType<Entry<MyEvent>>().toBe<{ readonly lsn: number; readonly value: MyEvent }>();
-    expectType<ReadOptions>().toBe<{ readonly after?: number | undefined; readonly until?: number | undefined }>();
+    expectType<ReadOptions>().toBe<{
+      readonly after?: number | undefined;
+      readonly until?: number | undefined;
+      readonly signal?: AbortSignal | undefined;
+    }>();
   });
 
   it('has barriers that give promises', () => {

@@ -3,6 +3,7 @@ export { openWal, recoverWal, type OpenWalOptions } from './openWal';
 export type { CheckpointMark, Wal } from './wal';
 export type { WalOptions } from './options';
 export type { WalWritableOptions } from './writable';
+export type { Entries } from './entries';
 export { readWal, type ReadWalOptions } from './read';
 export { repairWal, type Renumbered, type Repair, type RepairProgress, type RepairWalOptions } from './salvage/repair';
 export type { Gap } from './salvage/gap';
@@ -61,6 +62,7 @@ export type {
   SegmentStart,
   SegmentWindow,
   StoredFrame,
+  TailOptions,
   WalState,
 } from './types';
 

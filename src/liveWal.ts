@@ -5,42 +5,31 @@ import {
   BehaviorSubject,
   NEVER,
   Subject,
-  catchError,
   concat,
-  defer,
   firstValueFrom,
   from,
   lastValueFrom,
   takeUntil,
   tap,
-  throwError,
   type Observable,
   type Observer,
   type Subscription,
 } from 'rxjs';
 import { AckQueue } from './ackQueue';
-import { isVanished } from './besideWriter';
 import { inNextTurn, monotonicScheduler } from './clock';
 import { Door } from './door';
-import {
-  WalBackpressureError,
-  WalClosedError,
-  WalIoError,
-  WalPoisonedError,
-  WalTruncatedError,
-  type WalError,
-} from './errors';
+import type { Entries } from './entries';
+import { WalBackpressureError, WalClosedError, WalIoError, WalPoisonedError, type WalError } from './errors';
 import { bytesBetween } from './format/bytesBetween';
 import { encodeCheckpointFile } from './format/checkpoint';
-import { entriesOf } from './reading/entriesOf';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
 import { asIoError } from './ioError';
 import { line } from './line';
+import { LogReader } from './logReader';
 import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
-import { checkNames, checkReadOptions, integer, type CheckedOptions } from './options';
+import { checkNames, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
 import { PendingAck, type AckSource } from './pendingAck';
-import { pastTheEnd, readRuns } from './read';
 import type { Recovered } from './recover';
 import { saveCheckpoint } from './saveCheckpoint';
 import { segmentName, type Unlock } from './store/segmentStore';
@@ -52,12 +41,12 @@ import type {
   Checkpoint,
   Commit,
   Durability,
-  Entry,
   Payload,
   ReadOptions,
   Recovery,
   Rejection,
   SegmentInfo,
+  TailOptions,
   WalState,
 } from './types';
 import type { CheckpointMark, Wal } from './wal';
@@ -88,6 +77,7 @@ export class LiveWal<T> implements Wal<T> {
   readonly #ended$ = new AsyncSubject<void>();
 
   readonly #queue: AckQueue;
+  readonly #reader: LogReader<T>;
   readonly #acks: AckSource = {
     waitFor: (lsn, observer) => {
       if (this.#failure && lsn > this.#ackedLsn) observer.error(this.#poisoned(lsn));
@@ -137,10 +127,12 @@ export class LiveWal<T> implements Wal<T> {
     this.#saved = recovered.checkpoint;
     this.#outputs = new Outputs(recovered.lastLsn);
     const ack = (lsn: number): Ack => ({ lsn, durable: lsn <= this.#durableLsn });
-    this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks, (work) => {
+    const later = (work: () => void): void => {
       if (options.scheduler) options.scheduler.schedule(work);
       else inNextTurn(work);
-    });
+    };
+    this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks, later);
+    this.#reader = this.#readerOf(later);
     this.#run(recovered);
     this.#shutdownSubscription = from(options.shutdown$ ?? NEVER).subscribe({
       next: () => {
@@ -184,10 +176,12 @@ export class LiveWal<T> implements Wal<T> {
             this.#pendingBytes += end - start;
             this.#verdict = lsn;
           },
-          onBatch: ({ records, lastLsn, bytes }) => {
+          onBatch: (leaving) => {
+            const { records, lastLsn, bytes } = leaving;
             if (records > 0) this.#handedLsn = lastLsn;
             this.#handedBytes = bytes;
             this.#inFlight = true;
+            this.#reader.tails.keep(leaving);
           },
         }),
         tap((done) => {
@@ -353,6 +347,7 @@ export class LiveWal<T> implements Wal<T> {
       else this.#full = false;
     }
     this.#queue.release(this.#ackedLsn);
+    if (this.#durableLsn > before) this.#reader.tails.moved();
     for (const barrier of done.barriers) this.#queue.wait(done.lastLsn, this.#turnOf(barrier, done));
   }
 
@@ -369,6 +364,33 @@ export class LiveWal<T> implements Wal<T> {
     else if (this.#asked === asked) this.#asked = this.#saved;
     if (error === undefined) this.#checkpoints.resolve(asked, asked);
     else this.#checkpoints.reject(asked, error);
+  }
+
+  /** The log, as its readers see it. */
+  #readerOf(later: (work: () => void) => void): LogReader<T> {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of an object literal have a `this` of their own
+    const log = this;
+    const { codec, maxRecordBytes } = this.#options;
+    return new LogReader<T>({
+      store: this.#store,
+      logId: this.#logId,
+      codec,
+      maxRecordBytes,
+      segments: this.#segments,
+      get firstLsn() {
+        return log.firstLsn;
+      },
+      get lastLsn() {
+        return log.#lastLsn;
+      },
+      get durableLsn() {
+        return log.#durableLsn;
+      },
+      get isClosed() {
+        return log.#released && !log.#failure;
+      },
+      later,
+    });
   }
 
   // Calls that take their turn in the queue.
@@ -435,35 +457,12 @@ export class LiveWal<T> implements Wal<T> {
 
   // Looking.
 
-  read(options: ReadOptions = {}): Observable<Entry<T>> {
-    checkReadOptions(options);
-    return defer(() => {
-      if (this.#released && !this.#failure) return throwError(() => new WalClosedError('read'));
-      const { after = 0 } = options;
-      if (after > this.#lastLsn) return throwError(() => pastTheEnd(after, this.#lastLsn));
-      const until = Math.min(this.#durableLsn, options.until ?? Infinity);
-      let lastLsn = after;
-      return readRuns(this.#store, {
-        segments: [...this.#segments],
-        logId: this.#logId,
-        after: options.after,
-        until,
-        maxRecordBytes: this.#options.maxRecordBytes,
-        end: 'whole',
-        durableLsn: until,
-      }).pipe(
-        tap((run) => {
-          lastLsn = run.lastLsn;
-        }),
-        catchError((error: unknown) => {
-          // A checkpoint may remove a segment before this reader gets to it.
-          const { firstLsn } = this.#oldestSegment;
-          const removed = isVanished(error) && lastLsn + 1 < firstLsn;
-          return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
-        }),
-        entriesOf(this.#options.codec, after),
-      );
-    });
+  read(options: ReadOptions = {}): Entries<T> {
+    return this.#reader.read(options);
+  }
+
+  tail(options: TailOptions = {}): Entries<T> {
+    return this.#reader.tail(options);
   }
 
   get dir(): string {
@@ -540,12 +539,14 @@ export class LiveWal<T> implements Wal<T> {
       this.#appending ||
       this.#ended$.observed ||
       this.#outputs.isHeard ||
+      this.#reader.tails.isHeard ||
       this.#queue.isWaiting ||
       this.#turns.size > 0;
     this.#stopping = true;
     // What was acknowledged before is told first.
     this.#queue.finish(() => {
       this.#outputs.poison(error);
+      this.#reader.tails.end(error);
       this.#queue.fail((lsn) => this.#poisoned(lsn));
       this.#turns.rejectAll(error);
       this.#checkpoints.rejectAll(error);
@@ -565,6 +566,7 @@ export class LiveWal<T> implements Wal<T> {
     const end = (error: WalError | undefined): void => {
       this.#queue.finish(() => {
         this.#outputs.end(this.#sourceError);
+        if (!this.#failure) this.#reader.tails.end();
         if (error === undefined) {
           this.#ended$.next();
           this.#ended$.complete();

@@ -3,7 +3,7 @@ import { cborCodec } from './codec/cborCodec';
 import { FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from './format/frame';
 import { HEADER_BYTES } from './format/header';
 import { DEFAULT_MAX_SEGMENT_BYTES } from './operators/rotate';
-import type { Codec, Durability, ReadOptions } from './types';
+import type { Codec, Durability, ReadOptions, TailOptions } from './types';
 
 /** How a log behaves. Every option can be changed from one opening to the next, but for the codec. */
 export interface WalOptions<T> {
@@ -151,11 +151,21 @@ export function checkMaxRecordBytes(bytes = DEFAULT_MAX_RECORD_BYTES): number {
 }
 
 /** @throws TypeError or RangeError, naming the option, where `after` or `until` is no LSN. */
-export function checkReadOptions(options: ReadOptions, known: readonly string[] = ['after', 'until']): void {
+export function checkReadOptions(options: ReadOptions, known: readonly string[] = ['after', 'until', 'signal']): void {
   checkNames('options', options, known);
   const { after, until } = options;
   if (after !== undefined) integer('after', after, 0);
   if (until !== undefined && until !== Infinity) integer('until', until, 0);
+  checkSignal(options.signal);
+}
+
+/** @throws TypeError or RangeError, naming the option. */
+export function checkTailOptions(options: TailOptions): void {
+  checkNames('options', options, ['after', 'onCaughtUp', 'signal']);
+  const { after, onCaughtUp } = options;
+  if (after !== undefined) integer('after', after, 0);
+  checkCallback('onCaughtUp', onCaughtUp);
+  checkSignal(options.signal);
 }
 
 /** @throws TypeError where `options` is no object, or has a name that is not among `known`. */

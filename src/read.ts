@@ -17,6 +17,7 @@ import {
 import { isVanished, judgeTail, surveyBesideWriter } from './besideWriter';
 import { cborCodec } from './codec/cborCodec';
 import { WalCorruptError, WalRecordError, WalTruncatedError } from './errors';
+import { HEADER_BYTES } from './format/header';
 import { runUntil, type StoredRun } from './reading/storedRun';
 import { entriesOf } from './reading/entriesOf';
 import { asIoError } from './ioError';
@@ -173,6 +174,22 @@ export interface ReadRunsOptions {
   readonly end: 'torn' | 'whole';
   /** Known to have been durable: a log that ends before it is damaged. */
   readonly durableLsn: number;
+  /** Where this reader has stopped before: what stands before that is not read again. */
+  readonly place?: ReadingPlace | undefined;
+  /** `false`: nothing more for now. Default: always wanted. */
+  readonly wanted$?: Observable<boolean> | undefined;
+}
+
+/** Where a reader stands: behind the record `lsn`, which ends at `offset` in the segment `sequence`. */
+export interface ReadingPlace {
+  readonly sequence: number;
+  readonly offset: number;
+  readonly lsn: number;
+}
+
+/** Frames of a log, and where they end. */
+export interface PlacedRun extends StoredRun {
+  readonly place: ReadingPlace;
 }
 
 /**
@@ -181,8 +198,8 @@ export interface ReadRunsOptions {
  *
  * Fails with `WalTruncatedError` where a checkpoint has removed the first of them, and `WalCorruptError` at damage.
  */
-export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observable<StoredRun> {
-  const { segments, logId, until, maxRecordBytes, end, durableLsn } = options;
+export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observable<PlacedRun> {
+  const { segments, logId, until, maxRecordBytes, end, durableLsn, place, wanted$ } = options;
   const [oldest] = segments;
   if (!oldest) return EMPTY;
   const after = options.after ?? oldest.firstLsn - 1;
@@ -196,18 +213,28 @@ export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observa
   /** The last segment begins before the end of the one before it: its header is an old block's, and it must be empty. */
   let staleHeader = false;
 
-  const read = (index: number): Observable<StoredRun> => {
+  const read = (index: number): Observable<PlacedRun> => {
     const segment = segments[index];
     if (!segment) return EMPTY;
     const next = segments[index + 1];
     const name = segmentName(segment.sequence);
-    let lastLsn = segment.firstLsn - 1;
+    // Not behind what is to be read: the log may have been read further by another way.
+    const from = place && place.sequence === segment.sequence && place.lsn <= after ? place : undefined;
+    let lastLsn = from?.lsn ?? segment.firstLsn - 1;
     let isEmpty = true;
     return withFile(store, name, (file) =>
       file.size().pipe(
         concatMap((size) => {
-          const runs = segmentRuns(file, { logId, after: lastLsn, maxRecordBytes, size, chunkBytes: CHUNK_BYTES }).pipe(
-            map((run) => runUntil(run, until)),
+          const runs = segmentRuns(file, {
+            logId,
+            after: lastLsn,
+            from: from?.offset ?? HEADER_BYTES,
+            maxRecordBytes,
+            size,
+            chunkBytes: CHUNK_BYTES,
+            wanted$,
+          }).pipe(
+            map((run) => placed(runUntil(run, until), segment.sequence)),
             tap((run) => {
               isEmpty = false;
               lastLsn = run.lastLsn;
@@ -252,6 +279,11 @@ export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observa
   const before = defer(() => (isStale() ? read(last - 1) : EMPTY));
   const isTheLog = defer(() => (after > logEndsAt ? throwError(() => pastTheEnd(after, logEndsAt)) : EMPTY));
   return concat(concat(runs$, before).pipe(filter(({ lastLsn }) => lastLsn > after)), isTheLog);
+}
+
+function placed({ buffer, start, end, offset, after, lastLsn }: StoredRun, sequence: number): PlacedRun {
+  const place = { sequence, offset: offset + end - start, lsn: lastLsn };
+  return { buffer, start, end, offset, after, lastLsn, place };
 }
 
 /** A reader that has read more than this log ever held has read another one. */

@@ -44,6 +44,21 @@ export interface ReadOptions {
   readonly after?: number | undefined;
   /** The last LSN wanted. Default: to the end. */
   readonly until?: number | undefined;
+  /** Ends the reading: it fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one who follows a log wants. */
+export interface TailOptions {
+  /** Records up to this LSN are left out: the last one that has been dealt with. Default: from the first record there. */
+  readonly after?: number | undefined;
+  /**
+   * Is told the LSN each time when everything durable has been shown and what follows comes live; for the first time at once where there is
+   * nothing to replay. Again, when a reader that had fallen behind has caught up.
+   */
+  readonly onCaughtUp?: ((lsn: number) => void) | undefined;
+  /** Ends the tail: it fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One append, kept. */

@@ -1,6 +1,17 @@
 import type { Writable } from 'node:stream';
 import type { Observable, Observer } from 'rxjs';
-import type { Ack, Checkpoint, Commit, Durability, Entry, ReadOptions, Recovery, Rejection, WalState } from './types';
+import type { Entries } from './entries';
+import type {
+  Ack,
+  Checkpoint,
+  Commit,
+  Durability,
+  ReadOptions,
+  Recovery,
+  Rejection,
+  TailOptions,
+  WalState,
+} from './types';
 import type { WalWritableOptions } from './writable';
 
 /** What a checkpoint is told. */
@@ -55,13 +66,34 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
 
   /**
    * The records with `after < lsn <= until`, in LSN order, in constant memory. Ends at the LSN that was durable when it was
-   * subscribed.
+   * subscribed. To be pulled, or subscribed: see {@link Entries}.
    *
    * Its errors: RangeError (`after` is past the last record: the reader has seen more than this log ever held),
    * `WalTruncatedError` (a checkpoint has removed the first of them), `WalCorruptError`, `WalRecordError` (another
    * codec wrote them), `WalIoError`, `WalClosedError`. A RangeError is thrown for an LSN that is none.
    */
-  read(options?: ReadOptions): Observable<Entry<T>>;
+  read(options?: ReadOptions): Entries<T>;
+
+  /**
+   * The records with `lsn > after`, in LSN order: those on disk, then each as it becomes durable. No gap, no repeat, and nothing that is not durable, across
+   * rotations and while segments are removed. Ends with the log, when all that is durable has been shown; with `WalPoisonedError` where that stopped.
+   *
+   * Records 1 to 3 are durable; a commit takes 3 frames of time, and brings 4 and 5:
+   *
+   * ```
+   * durable$:     3-----5----|
+   * tail():       (123)-(45)-|
+   * onCaughtUp:   3
+   * ```
+   *
+   * A tail reads from the disk until it has caught up, then from memory, which the log keeps for all its tails together: at most 4 MiB of the newest
+   * records, and none where there is no tail. One that falls behind that reads from the disk again, and so slows nobody down. One that is to wait for what is done with
+   * an entry pulls: `tail().each(...)`, `for await`, `Readable.from(tail())`.
+   *
+   * Its errors: those of {@link read}; `WalTruncatedError`, which names the first LSN that is still there, also where a checkpoint has overtaken this reader
+   * (`hold` keeps what it needs).
+   */
+  tail(options?: TailOptions): Entries<T>;
 
   /** Makes everything appended before it durable, in every mode. Gives the durable LSN. On a closed log everything is. */
   sync(): Promise<number>;

@@ -36,7 +36,7 @@ describe('readChunks', () => {
           }),
         );
       });
-      const chunks$ = readChunks(file, 0, 5, 1, 1).pipe(map((chunk) => String(chunk[0])));
+      const chunks$ = readChunks(file, 0, 5, { firstBytes: 1, chunkBytes: 1 }).pipe(map((chunk) => String(chunk[0])));
       expectObservable(chunks$).toBe('--0-1-2-3-(4|)');
       flush();
       expect(most).toBe(1);
@@ -60,7 +60,7 @@ describe('readChunks', () => {
             });
             const chunks: Uint8Array[] = [];
             let complete = false;
-            readChunks(file, from, size, first, chunk).subscribe({
+            readChunks(file, from, size, { firstBytes: first, chunkBytes: chunk }).subscribe({
               next: (each) => chunks.push(each),
               complete: () => {
                 complete = true;
@@ -78,7 +78,7 @@ describe('readChunks', () => {
 
   it('begins with a small chunk and doubles it', () => {
     const { file, asked } = fileOf(100, (_at, chunk$) => chunk$);
-    readChunks(file, 0, 100, 4, 32).subscribe();
+    readChunks(file, 0, 100, { firstBytes: 4, chunkBytes: 32 }).subscribe();
     expect(asked).toEqual([
       [0, 4],
       [4, 8],
@@ -91,14 +91,14 @@ describe('readChunks', () => {
 
   it('asks for nothing ahead where the first chunk is enough', () => {
     const { file, asked } = fileOf(100, (_at, chunk$) => chunk$);
-    readChunks(file, 0, 100, 10, 10).pipe(take(1)).subscribe();
+    readChunks(file, 0, 100, { firstBytes: 10, chunkBytes: 10 }).pipe(take(1)).subscribe();
     expect(asked).toEqual([[0, 10]]);
   });
 
   it('asks for no more than one chunk ahead where it is left later', () => {
     for (const wanted of [2, 3, 5]) {
       const { file, asked } = fileOf(100, (_at, chunk$) => chunk$);
-      readChunks(file, 0, 100, 10, 10).pipe(take(wanted)).subscribe();
+      readChunks(file, 0, 100, { firstBytes: 10, chunkBytes: 10 }).pipe(take(wanted)).subscribe();
       expect(asked).toHaveLength(wanted + 1);
     }
   });
@@ -112,7 +112,7 @@ describe('readChunks', () => {
           stopped.push(at);
         }),
     );
-    const subscription = readChunks(file, 10, 100, 10, 10).subscribe();
+    const subscription = readChunks(file, 10, 100, { firstBytes: 10, chunkBytes: 10 }).subscribe();
     expect(stopped).toEqual([]);
     subscription.unsubscribe();
     expect(stopped).toEqual([10]);
@@ -133,7 +133,7 @@ describe('readChunks', () => {
         }),
     );
     const seen: number[] = [];
-    const subscription = readChunks(file, 0, 100, 10, 10).subscribe(({ length }) => {
+    const subscription = readChunks(file, 0, 100, { firstBytes: 10, chunkBytes: 10 }).subscribe(({ length }) => {
       seen.push(length);
       if (seen.length === 2) subscription.unsubscribe();
     });
@@ -154,7 +154,7 @@ describe('readChunks', () => {
     const failure = new Error('EIO');
     const { file } = fileOf(100, (at, chunk$) => (at < 20 ? chunk$ : throwError(() => failure)));
     const seen: unknown[] = [];
-    readChunks(file, 0, 100, 10, 10).subscribe({
+    readChunks(file, 0, 100, { firstBytes: 10, chunkBytes: 10 }).subscribe({
       next: ({ length }) => seen.push(length),
       error: (error: unknown) => seen.push(error),
     });
@@ -163,14 +163,14 @@ describe('readChunks', () => {
 
   it('asks for nothing more after a failure', () => {
     const { file, asked } = fileOf(100, () => throwError(() => new Error('EIO')));
-    readChunks(file, 0, 100, 10, 10).subscribe({ error: () => undefined });
+    readChunks(file, 0, 100, { firstBytes: 10, chunkBytes: 10 }).subscribe({ error: () => undefined });
     expect(asked).toHaveLength(1);
   });
 
   it('is no recursion where reads take no time', () => {
     const { file } = fileOf(200_000, (_at, chunk$) => chunk$);
     let chunks = 0;
-    readChunks(file, 0, 200_000, 1, 1).subscribe(() => (chunks += 1));
+    readChunks(file, 0, 200_000, { firstBytes: 1, chunkBytes: 1 }).subscribe(() => (chunks += 1));
     expect(chunks).toBe(200_000);
   });
 
@@ -184,7 +184,7 @@ describe('readChunks', () => {
         map(() => read(chunk$)),
       ),
     );
-    readChunks(file, 0, 60, 10, 10).subscribe((chunk) => {
+    readChunks(file, 0, 60, { firstBytes: 10, chunkBytes: 10 }).subscribe((chunk) => {
       expect(busy).toBe(false);
       busy = true;
       seen.push(chunk[0] ?? -1);
@@ -198,7 +198,7 @@ describe('readChunks', () => {
   it('goes on where a read gives fewer bytes than it was asked for, and ends where none are wanted', () => {
     const { file } = fileOf(15, (_at, chunk$) => chunk$);
     const lengths: number[] = [];
-    readChunks(file, 0, 30, 10, 10).subscribe(({ length }) => lengths.push(length));
+    readChunks(file, 0, 30, { firstBytes: 10, chunkBytes: 10 }).subscribe(({ length }) => lengths.push(length));
     expect(lengths).toEqual([10, 5, 0]);
     let complete = false;
     readChunks(file, 5, 5).subscribe({ complete: () => (complete = true) });

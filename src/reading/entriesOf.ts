@@ -23,18 +23,22 @@ import { whileWanted } from '../whileWanted';
  *
  * Written out: `concatMap` with an array would decode a whole run before the first entry of it is shown.
  *
- * @param after records up to this LSN are left out.
+ * @param after records up to this LSN are left out, and so is every one that has been shown: runs may overlap.
  */
-export function entriesOf<T>(codec: Codec<T>, after = 0): OperatorFunction<StoredRun, Entry<T>> {
+export function entriesOf<T>(
+  codec: Codec<T>,
+  after = 0,
+): OperatorFunction<Pick<StoredRun, 'buffer' | 'start' | 'end' | 'lastLsn'>, Entry<T>> {
   const decode = payloadDecoder(codec);
   return (source) =>
     new Observable<Entry<T>>((subscriber) => {
+      let shown = after;
       source.pipe(whileWanted(subscriber)).subscribe({
-        next: ({ buffer, start, end }) => {
+        next: ({ buffer, start, end, lastLsn }) => {
           for (let at = start; at < end && !subscriber.closed;) {
             const next = at + claimedPayloadBytes(buffer, at) + FRAME_OVERHEAD_BYTES;
             const lsn = frameLsn(buffer, at);
-            if (lsn > after && frameKind(buffer, at) === 'record') {
+            if (lsn > shown && frameKind(buffer, at) === 'record') {
               let value: T;
               try {
                 value = decode(buffer, at, next);
@@ -46,6 +50,7 @@ export function entriesOf<T>(codec: Codec<T>, after = 0): OperatorFunction<Store
             }
             at = next;
           }
+          shown = Math.max(shown, lastLsn);
         },
         error: (error: unknown) => {
           subscriber.error(error);

@@ -4,6 +4,15 @@ import type { ReadOnlyFile } from '../store/segmentStore';
 /** Bytes asked of the disk at a time. */
 const CHUNK_BYTES = 1024 * 1024;
 
+export interface ReadChunksOptions {
+  /** Size of the first chunk; each one after it is twice as large, up to `chunkBytes`. For who may want little. Default: `chunkBytes`. */
+  readonly firstBytes?: number | undefined;
+  /** Size of a chunk. For who must not hold the event loop for as long as a mebibyte takes. Default 1 MiB. */
+  readonly chunkBytes?: number | undefined;
+  /** `false`: nothing more for now, and nothing more is asked of the disk. Its current value first. Default: always wanted. */
+  readonly wanted$?: Observable<boolean> | undefined;
+}
+
 /**
  * Bytes `[from, to)` of a file, a chunk at a time. While one is being dealt with the next is on its way, and no more than that one;
  * but not before a second chunk of full size has been needed, for who takes one record reads one chunk.
@@ -16,19 +25,17 @@ const CHUNK_BYTES = 1024 * 1024;
  * ```
  *
  * Written out: `concatMap` asks for the next chunk when the last has been dealt with, and `mergeMap` for as many as there are.
- *
- * @param firstBytes size of the first chunk; each one after it is twice as large, up to `chunkBytes`. For who may want little.
- * @param chunkBytes size of a chunk. For who must not hold the event loop for as long as a mebibyte takes.
  */
 export function readChunks(
   file: ReadOnlyFile,
   from: number,
   to: number,
-  firstBytes: number = CHUNK_BYTES,
-  chunkBytes: number = CHUNK_BYTES,
+  options: ReadChunksOptions = {},
 ): Observable<Uint8Array> {
+  const { chunkBytes = CHUNK_BYTES, firstBytes = chunkBytes, wanted$ } = options;
   return new Observable<Uint8Array>((subscriber) => {
     let at = from;
+    let wanted = true;
     let size = Math.min(firstBytes, chunkBytes);
     let fullChunksAsked = 0;
     let reading: Subscription | undefined;
@@ -66,7 +73,7 @@ export function readChunks(
     const run = (): void => {
       if (running) return;
       running = true;
-      while (!subscriber.closed && !isBusy()) {
+      while (wanted && !subscriber.closed && !isBusy()) {
         const chunk = arrived;
         arrived = undefined;
         if (at < to && !failure && (!chunk || fullChunksAsked > 1)) read();
@@ -76,6 +83,17 @@ export function readChunks(
       }
       running = false;
     };
+    subscriber.add(
+      wanted$?.subscribe({
+        next: (isWanted) => {
+          wanted = isWanted;
+          run();
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+      }),
+    );
     run();
     return () => reading?.unsubscribe();
   });

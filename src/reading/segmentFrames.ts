@@ -16,14 +16,14 @@ import { crcStart } from '../format/frame';
 import { HEADER_BYTES } from '../format/header';
 import { eachFrame, type StoredRun } from './storedRun';
 import { handOnInTurn, inTurn } from '../inTurn';
-import { readChunks } from './readChunks';
+import { readChunks, type ReadChunksOptions } from './readChunks';
 import { sealedRuns } from './sealedRuns';
 import type { ReadOnlyFile, SegmentFile, SegmentStore } from '../store/segmentStore';
 import { usingFile } from '../store/usingFile';
 import type { StoredFrame } from '../types';
 import { wholeFrame } from './wholeFrame';
 
-export interface SegmentFramesOptions {
+export interface SegmentFramesOptions extends ReadChunksOptions {
   readonly logId: Uint8Array;
   /** The last LSN before this segment. */
   readonly after: number;
@@ -32,10 +32,6 @@ export interface SegmentFramesOptions {
   readonly size: number;
   /** Offset of the first frame. Default: behind the header. */
   readonly from?: number;
-  /** Bytes to read at first, where little may be wanted. */
-  readonly firstBytes?: number;
-  /** Bytes to read at a time. */
-  readonly chunkBytes?: number;
 }
 
 /**
@@ -44,8 +40,8 @@ export interface SegmentFramesOptions {
  */
 export function segmentRuns(file: ReadOnlyFile, options: SegmentFramesOptions): Observable<StoredRun> {
   const { name } = file;
-  const { from: offset = HEADER_BYTES, size, firstBytes, chunkBytes } = options;
-  return readChunks(file, offset, size, firstBytes, chunkBytes).pipe(
+  const { from: offset = HEADER_BYTES, size } = options;
+  return readChunks(file, offset, size, options).pipe(
     sealedRuns({ ...options, offset, file: name }),
     catchError((error: unknown) =>
       error instanceof WalCorruptError ? judge(file, error, options) : throwError(() => error),

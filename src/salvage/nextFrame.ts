@@ -51,7 +51,7 @@ export function nextFrame(file: ReadOnlyFile, offset: number, options: NextFrame
   let end = offset;
   let overlap: Uint8Array = new Uint8Array(0);
   let seen = offset;
-  return readChunks(file, offset, size, FIRST_BYTES).pipe(
+  return readChunks(file, offset, size, { firstBytes: FIRST_BYTES }).pipe(
     concatMap((chunk) => {
       const data = dataEnd(chunk);
       if (data > 0) end = seen + data;

@@ -1,0 +1,103 @@
+import { catchError, defer, tap, throwError, type Observable } from 'rxjs';
+import { isVanished } from './besideWriter';
+import { Entries } from './entries';
+import { WalClosedError, WalTruncatedError } from './errors';
+import { checkReadOptions, checkTailOptions } from './options';
+import { pastTheEnd, readRuns, type PlacedRun, type ReadRunsOptions } from './read';
+import { entriesOf } from './reading/entriesOf';
+import type { SegmentStore } from './store/segmentStore';
+import { Tails } from './tail/tails';
+import type { Codec, ReadOptions, SegmentInfo, TailOptions } from './types';
+import { untilAborted } from './untilAborted';
+
+/** The log that is read, as it is now. */
+export interface ReadLog<T> {
+  readonly store: SegmentStore;
+  readonly logId: Uint8Array;
+  readonly codec: Codec<T>;
+  readonly maxRecordBytes: number;
+  /** Oldest first. */
+  readonly segments: readonly SegmentInfo[];
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  readonly durableLsn: number;
+  /** Closed, and not stopped by a failure: the directory may be somebody else's. */
+  readonly isClosed: boolean;
+  /** Does work in the next turn of the event loop. */
+  later(work: () => void): void;
+}
+
+/** The reading half of an open log: what it holds now, and what it will. */
+export class LogReader<T> {
+  readonly tails: Tails;
+  readonly #log: ReadLog<T>;
+
+  constructor(log: ReadLog<T>) {
+    this.#log = log;
+    this.tails = new Tails({
+      get durableLsn() {
+        return log.durableLsn;
+      },
+      read: (after, until, place, wanted$) => this.#runs({ after, until, place, wanted$ }),
+      later: (work) => {
+        log.later(work);
+      },
+    });
+  }
+
+  /** What is durable at the subscription. */
+  read(options: ReadOptions): Entries<T> {
+    checkReadOptions(options);
+    const { after, signal } = options;
+    return new Entries((wanted$) =>
+      defer(() => {
+        this.#refuse('read', after);
+        const until = Math.min(this.#log.durableLsn, options.until ?? Infinity);
+        return this.#runs({ after, until, wanted$ });
+      }).pipe(entriesOf(this.#log.codec, after), untilAborted(signal)),
+    );
+  }
+
+  /** What is durable at the subscription, and everything that becomes so. */
+  tail(options: TailOptions): Entries<T> {
+    checkTailOptions(options);
+    const { signal, onCaughtUp = () => undefined } = options;
+    return new Entries((wanted$) =>
+      defer(() => {
+        this.#refuse('tail', options.after);
+        const after = options.after ?? this.#log.firstLsn - 1;
+        return this.tails.runs({ after, wanted$, onCaughtUp }).pipe(entriesOf(this.#log.codec, after));
+      }).pipe(untilAborted(signal)),
+    );
+  }
+
+  #refuse(call: string, after = 0): void {
+    const { isClosed, lastLsn } = this.#log;
+    if (isClosed) throw new WalClosedError(call);
+    if (after > lastLsn) throw pastTheEnd(after, lastLsn);
+  }
+
+  #runs(options: Pick<ReadRunsOptions, 'after' | 'until' | 'place' | 'wanted$'>): Observable<PlacedRun> {
+    const { store, segments, logId, maxRecordBytes } = this.#log;
+    const { after, until } = options;
+    let lastLsn = after ?? 0;
+    return readRuns(store, {
+      ...options,
+      segments: [...segments],
+      logId,
+      maxRecordBytes,
+      end: 'whole',
+      durableLsn: until,
+    }).pipe(
+      tap((run) => {
+        lastLsn = run.lastLsn;
+      }),
+      catchError((error: unknown) => {
+        // A checkpoint may remove a segment before this reader gets to it.
+        const { firstLsn } = this.#log;
+        const removed = isVanished(error) && lastLsn + 1 < firstLsn;
+        return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
+      }),
+    );
+  }
+}
