@@ -22,12 +22,14 @@ import { asIoError } from './ioError';
 import { wholeBelow } from './operators/checkpoint';
 import { readChunks } from './reading/readChunks';
 import { segmentFrames, withFile } from './reading/segmentFrames';
+import { floorOf } from './retention/floor';
+import { lostAtTheEnd } from './retention/lostAtTheEnd';
 import { replaceFile } from './store/replaceFile';
 import { TEMPORARY_SUFFIX, segmentName, type SegmentStore } from './store/segmentStore';
 import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
 import { survey, type Survey } from './survey';
 import { examineTail } from './tornTail';
-import type { Checkpoint, Recovery, SegmentInfo, SegmentSink, SegmentStart } from './types';
+import type { Checkpoint, Holds, Recovery, SegmentInfo, SegmentSink, SegmentStart } from './types';
 
 export interface RecoverOptions extends SegmentWriterOptions {
   /** Largest payload the log may hold, in bytes. */
@@ -52,6 +54,8 @@ export interface Recovered {
   /** The mark that names it, behind which the next batch goes; -1 where there is none. */
   readonly markedLsn: number;
   readonly checkpoint: Checkpoint | undefined;
+  /** Who needs the log: what `checkpoint` must know so that it removes nothing that a reader has not taken. */
+  readonly holds: Holds;
   readonly recovery: Recovery;
 }
 
@@ -154,7 +158,7 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
           { ...log, found: { ...found, segments: found.segments.slice(0, -1) } },
           { sequence: last.sequence, bytes: HEADER_BYTES },
         );
-      refuseLostCheckpoint(found.checkpoint, ending, name);
+      refuseLostRecords(found, ending, name);
       return concat(
         ending.clean ? EMPTY : rewrite(log, last, ending),
         openAt(store, last.sequence, ending.end, options).pipe(
@@ -189,7 +193,7 @@ function remake(log: Log, { sequence, bytes: bytesCut }: NonNullable<Survey['hea
         throw new WalCorruptError({ file: name, offset: 0, lsn: lastLsn + 1, reason });
       }
       const ending: Ending = { firstLsn: lastLsn + 1, lastLsn, end: HEADER_BYTES, clean: false, bytesCut };
-      refuseLostCheckpoint(found.checkpoint, ending, name);
+      refuseLostRecords(found, ending, name);
       const header = encodeHeader({ firstLsn: ending.firstLsn, logId });
       const segments = [...found.segments, { sequence, firstLsn: ending.firstLsn }];
       return concat(
@@ -245,15 +249,10 @@ function scan(log: Log, { sequence, firstLsn }: SegmentInfo, ending: 'tail' | 'w
   ).pipe(asIoError('Reading', name));
 }
 
-/** A checkpoint is saved after everything up to it is durable: a log that ends before its checkpoint has lost records. */
-function refuseLostCheckpoint(checkpoint: Checkpoint | undefined, { lastLsn, end }: Ending, file: string): void {
-  if (checkpoint === undefined || checkpoint.lsn <= lastLsn) return;
-  throw new WalCorruptError({
-    file,
-    offset: end,
-    lsn: lastLsn + 1,
-    reason: `the log ends here, and checkpoint.meta proves that LSN ${checkpoint.lsn} was durable`,
-  });
+/** A checkpoint, and a reader, are saved after everything up to their LSN is durable: a log that ends before has lost records. */
+function refuseLostRecords({ checkpoint, holds }: Survey, { lastLsn, end }: Ending, file: string): void {
+  const reason = lostAtTheEnd(lastLsn, checkpoint, holds);
+  if (reason !== undefined) throw new WalCorruptError({ file, offset: end, lsn: lastLsn + 1, reason });
 }
 
 /**
@@ -315,7 +314,8 @@ function openAt(
 /** Ends what a crash interrupted: half-made files, and segments that a checkpoint had begun to remove. */
 function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Observable<Recovered> {
   const { store, found, logId, options } = log;
-  const below = found.checkpoint ? wholeBelow(found.checkpoint.lsn, segment.sequence, segments) : [];
+  const { floorLsn } = floorOf(found.checkpoint, found.holds);
+  const below = wholeBelow(floorLsn, segment.sequence, segments);
   const kept = segments.slice(below.length);
   // The rewrite of this segment has used up what a crash may have left of an earlier one.
   const used = ending.clean ? undefined : segmentName(segment.sequence) + TEMPORARY_SUFFIX;
@@ -323,7 +323,7 @@ function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Obse
   const unwanted = [...leftovers, ...[...found.orphans, ...below].map(({ sequence }) => segmentName(sequence))];
   const syncDir = defer(() => store.syncDir()).pipe(asIoError('Syncing', store.dir));
   const removed = concat(
-    // What says that segments may go is the name of checkpoint.meta, which has been read and may not be on the disk yet.
+    // What says that segments may go are checkpoint.meta and readers.meta, which have been read and may not be on the disk yet.
     below.length + found.orphans.length > 0 ? syncDir : EMPTY,
     ...unwanted.map((name) => store.remove(name).pipe(asIoError('Removing', name))),
     unwanted.length > 0 ? syncDir : EMPTY,
@@ -338,6 +338,7 @@ function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Obse
     lastLsn: ending.lastLsn,
     markedLsn,
     checkpoint: found.checkpoint,
+    holds: found.holds,
     recovery: {
       clean: ending.clean,
       firstLsn,

@@ -14,21 +14,25 @@ import {
 } from 'rxjs';
 import { WalCorruptError } from './errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from './format/checkpoint';
+import { MAX_READERS_FILE_BYTES, READERS_FILE, decodeReadersFile } from './format/readers';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
 import { asIoError } from './ioError';
 import { dataEnd, readChunks } from './reading/readChunks';
 import { eachFile, withFile } from './reading/segmentFrames';
+import { NO_HOLDS, floorOf } from './retention/floor';
 import { MAX_SEQUENCE, isLeftover, segmentName, segmentSequences, type SegmentStore } from './store/segmentStore';
-import type { Checkpoint, SegmentInfo } from './types';
+import type { Checkpoint, Holds, SegmentInfo } from './types';
 
 /** What lies in a log's directory, as far as names, headers and `checkpoint.meta` tell. */
 export interface Survey {
   /** Absent for a log that has no segment with a header yet. */
   readonly logId: Uint8Array | undefined;
   readonly checkpoint: Checkpoint | undefined;
+  /** What `readers.meta` says: who needs the log. */
+  readonly holds: Holds;
   /** Without a gap, oldest first; the last one is left out where its header cannot be read. */
   readonly segments: readonly SegmentInfo[];
-  /** Segments before a gap: below the checkpoint, and on their way out when a crash came. */
+  /** Segments before a gap: below the checkpoint and every reader, and on their way out when a crash came. */
   readonly orphans: readonly SegmentInfo[];
   /** Half-made files that a crash left. */
   readonly leftovers: readonly string[];
@@ -60,12 +64,13 @@ export function survey(store: SegmentStore): Observable<Survey> {
       const sequences = segmentSequences(names);
       return forkJoin({
         checkpoint: names.includes(CHECKPOINT_FILE) ? readCheckpoint(store) : of(undefined),
+        readers: names.includes(READERS_FILE) ? readReaders(store) : of(undefined),
         found: readHeaders(store, sequences),
         leftovers: of(names.filter(isLeftover)),
       });
     }),
-    concatMap(({ checkpoint, found, leftovers }) => {
-      const { headless, ...judged } = judge(found, checkpoint);
+    concatMap(({ checkpoint, readers, found, leftovers }) => {
+      const { headless, ...judged } = judge(found, checkpoint, readers);
       if (!headless) return of({ ...judged, leftovers, headless: undefined });
       const { sequence } = headless;
       return headlessBytes(store, headless).pipe(
@@ -79,6 +84,13 @@ function readCheckpoint(store: SegmentStore): Observable<ReturnType<typeof decod
   return withFile(store, CHECKPOINT_FILE, (file) => file.read(0, MAX_CHECKPOINT_FILE_BYTES)).pipe(
     asIoError('Reading', CHECKPOINT_FILE),
     map(decodeCheckpointFile),
+  );
+}
+
+function readReaders(store: SegmentStore): Observable<ReturnType<typeof decodeReadersFile>> {
+  return withFile(store, READERS_FILE, (file) => file.read(0, MAX_READERS_FILE_BYTES)).pipe(
+    asIoError('Reading', READERS_FILE),
+    map(decodeReadersFile),
   );
 }
 
@@ -131,9 +143,12 @@ function headerIn(start: Uint8Array, sequence: number, isLast: boolean): Segment
 function judge(
   found: readonly Found[],
   saved: ReturnType<typeof decodeCheckpointFile> | undefined,
+  readers: ReturnType<typeof decodeReadersFile> | undefined,
 ): Omit<Survey, 'leftovers' | 'headless'> & { readonly headless: Headless | undefined } {
   const checkpoint = saved?.checkpoint;
   const needed = (checkpoint?.lsn ?? 0) + 1;
+  const holds = readers?.holds ?? NO_HOLDS;
+  const { floorLsn } = floorOf(checkpoint, holds);
   let logId = saved?.logId;
   let whole: SegmentInfo[] = [];
   const orphans: SegmentInfo[] = [];
@@ -165,11 +180,11 @@ function judge(
     }
     if (sequence === 0 && firstLsn !== 1) refuse(`it is the first segment and begins at LSN ${firstLsn}`);
     if (gap) {
-      if (firstLsn > needed)
-        refuse(
-          `it is missing: the next segment begins at LSN ${firstLsn}, and all from ${needed} are needed`,
-          expected,
-        );
+      // What was removed from the front is gone, whoever did it, and a reader will hear of it. A hole is torn by nothing but a removal that
+      // a crash interrupted, and none of those takes what a reader needs.
+      const from = whole.length === 0 ? needed : floorLsn + 1;
+      if (firstLsn > from)
+        refuse(`it is missing: the next segment begins at LSN ${firstLsn}, and all from ${from} are needed`, expected);
       orphans.push(...whole);
       whole = [];
     }
@@ -184,7 +199,17 @@ function judge(
       reason: 'there is a checkpoint and no segment',
     });
   }
-  return { logId, checkpoint, segments: whole, orphans, headless };
+  if (readers) refuseStray(readers.logId, logId, whole);
+  return { logId, checkpoint, holds, segments: whole, orphans, headless };
+}
+
+/** Readers are saved when a log is open, and so has a segment. */
+function refuseStray(logId: Uint8Array, ours: Uint8Array | undefined, segments: readonly SegmentInfo[]): void {
+  const refuse = (reason: string): never => {
+    throw new WalCorruptError({ file: READERS_FILE, offset: 0, lsn: 0, reason });
+  };
+  if (segments.length === 0) refuse('there are readers and no segment');
+  if (ours && Buffer.compare(logId, ours) !== 0) refuse('it belongs to another log');
 }
 
 /**

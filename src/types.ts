@@ -251,3 +251,88 @@ export interface Recovery {
   /** Milliseconds it took. */
   readonly milliseconds: number;
 }
+
+/** Who needs the log: every record behind `lsn` stays for it, whatever a checkpoint says. */
+export interface Reader {
+  readonly name: string;
+  /** It has everything up to here. */
+  readonly lsn: number;
+  /** When it last moved, or was made: milliseconds since 1970 by the wall clock. */
+  readonly movedAt: number;
+}
+
+/** What `readers.meta` says. */
+export interface Holds {
+  readonly readers: readonly Reader[];
+  /** Up to this LSN segments may go whatever a reader needs: a cap with `evenIfRead` has said so. 0 = never. */
+  readonly cutLsn: number;
+}
+
+/** Caps on what a log keeps, and when a reader counts as stuck. Sizes in bytes, times in milliseconds. */
+export interface RetentionOptions {
+  /**
+   * Largest size of all segments together, in bytes; zeros laid ahead do not count. What is above goes, oldest segment first; the one that is
+   * being written stays. At least 1.
+   *
+   * @default no cap
+   */
+  readonly maxBytes?: number | undefined;
+  /**
+   * A segment goes when its last record is older than this, in milliseconds. At least 1.
+   *
+   * @default no cap
+   */
+  readonly maxAgeMs?: number | undefined;
+  /**
+   * Whether a cap removes also what a named reader still needs. That reader then reads `WalTruncatedError`, and `retention$` tells how many
+   * records it has lost.
+   *
+   * @default false
+   */
+  readonly evenIfRead?: boolean | undefined;
+  /**
+   * A reader counts as stuck when records behind it have been durable for this long, in milliseconds, and it has not moved since. Counts anew from
+   * the opening. At least 0.
+   *
+   * @default 60_000
+   */
+  readonly stuckAfterMs?: number | undefined;
+}
+
+/**
+ * Why a log keeps what is behind `floorLsn`: nobody has asked for a removal yet; the last checkpoint ends there; a reader needs what
+ * comes next; a cap of this opening made that checkpoint, and there is room for the rest.
+ */
+export type KeptBy =
+  { readonly kind: 'nothing asked' | 'checkpoint' | 'cap' } | { readonly kind: 'reader'; readonly name: string };
+
+/** A named reader, and how far behind it is. */
+export interface ReaderState extends Reader {
+  /** Durable records that it has not taken. */
+  readonly lag: number;
+  /** Of those, the records that a cap with `evenIfRead` has removed. */
+  readonly lost: number;
+  /** See `stuckAfterMs`. */
+  readonly stuck: boolean;
+}
+
+/** What a log keeps, and why. */
+export interface Retention {
+  /** LSN of the oldest record there; `lastLsn + 1` where there is none. */
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  readonly durableLsn: number;
+  /** The newest checkpoint that is saved. */
+  readonly checkpoint: Checkpoint | undefined;
+  readonly segments: number;
+  /** Size of all segments, without zeros laid ahead. Absent until the sizes of older segments are known. */
+  readonly bytes?: number;
+  /** Segments whose records are all up to here may go; at least the one that is being written stays. */
+  readonly floorLsn: number;
+  /** Why what comes behind `floorLsn` is kept. */
+  readonly keptBy: KeptBy;
+  /** In the order of their names. */
+  readonly readers: readonly ReaderState[];
+  /** Why a removal, or a cap, was not carried out the last time; absent where all is well. The log goes on, and the next one does the rest. */
+  readonly problem?: WalError;
+}

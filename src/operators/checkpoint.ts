@@ -1,9 +1,11 @@
 import {
+  EMPTY,
   catchError,
   concat,
   concatMap,
   defer,
   filter,
+  identity,
   ignoreElements,
   mergeMap,
   of,
@@ -22,6 +24,13 @@ export interface CheckpointOptions {
   readonly syncDir: () => Observable<unknown>;
   /** The log's segments, oldest first. Those that were removed are taken out of it. */
   readonly segments: SegmentInfo[];
+  /**
+   * LSN up to which segments may go when a checkpoint has been saved: below the checkpoint's where a reader needs more. Default: the
+   * checkpoint's.
+   */
+  readonly floor?: ((checkpoint: Checkpoint) => number) | undefined;
+  /** Keeps the saving and the removal apart from what else changes what the log keeps. Default: nothing else does. */
+  readonly exclusively?: ((work: Observable<CheckpointOutcome>) => Observable<CheckpointOutcome>) | undefined;
 }
 
 /** What became of one checkpoint. */
@@ -58,36 +67,53 @@ export function checkpoint(options: CheckpointOptions): OperatorFunction<Commit,
           barrier.kind === 'checkpoint' ? [{ checkpoint: barrier.checkpoint, segment }] : [],
         ),
       ),
-      concatMap((request) => carryOut(request, options)),
+      concatMap((request) => (options.exclusively ?? identity)(carryOut(request, options))),
     );
 }
 
 function carryOut(
   { checkpoint, segment }: { readonly checkpoint: Checkpoint; readonly segment: number },
-  { save, remove, syncDir, segments }: CheckpointOptions,
+  { save, floor, ...removal }: CheckpointOptions,
 ): Observable<CheckpointOutcome> {
   return defer(() => {
     let saved = false;
     let removed = 0;
+    return concat(
+      defer(() => save(checkpoint)).pipe(ignoreElements()),
+      defer(() => {
+        saved = true;
+        const lsn = Math.min(checkpoint.lsn, floor?.(checkpoint) ?? Infinity);
+        return removeBelow(lsn, segment, removal, () => {
+          removed += 1;
+        });
+      }),
+      defer(() => of({ checkpoint, saved, removed, error: undefined })),
+    ).pipe(catchError((error: unknown) => of({ checkpoint, saved, removed, error })));
+  });
+}
+
+/** Removes, oldest first, the segments that `wholeBelow` gives, and makes that durable. The first failure ends it. */
+export function removeBelow(
+  lsn: number,
+  segment: number,
+  { remove, syncDir, segments }: Pick<CheckpointOptions, 'remove' | 'syncDir' | 'segments'>,
+  onRemoved: () => void,
+): Observable<never> {
+  return defer(() => {
     const removeOldest = (oldest: SegmentInfo): Observable<never> =>
       defer(() => remove(oldest)).pipe(
         ignoreElements(),
         tap({
           complete: () => {
             segments.shift();
-            removed += 1;
+            onRemoved();
           },
         }),
       );
-    return concat(
-      defer(() => save(checkpoint)).pipe(ignoreElements()),
-      defer(() => {
-        saved = true;
-        const below = wholeBelow(checkpoint.lsn, segment, segments);
-        return below.length === 0 ? of() : concat(...below.map(removeOldest), syncDir().pipe(ignoreElements()));
-      }),
-      defer(() => of({ checkpoint, saved, removed, error: undefined })),
-    ).pipe(catchError((error: unknown) => of({ checkpoint, saved, removed, error })));
+    const below = wholeBelow(lsn, segment, segments);
+    return below.length === 0
+      ? EMPTY
+      : concat(...below.map(removeOldest), defer(() => syncDir()).pipe(ignoreElements()));
   });
 }
 

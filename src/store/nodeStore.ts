@@ -16,7 +16,7 @@ import { WalLockedError, type LockHolder } from '../errors';
 import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
 import { call, named, openFile, readAll, sync, truncate, writeAll, type Descriptor } from './descriptor';
-import { blockingCalls, constants, mkdir, poolCalls, readdir, type Dirent, type FileCalls } from './fileCalls';
+import { blockingCalls, constants, mkdir, poolCalls, readdir, stat, type Dirent, type FileCalls, type Stats } from './fileCalls';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
 import { readStarts } from './readStarts';
 import { REGULAR_ONLY, strangerIn } from './regularFile';
@@ -148,6 +148,11 @@ class NodeStore implements SegmentStore {
 
   readonly readStarts = (names: readonly string[], length: number): Observable<readonly Uint8Array[]> =>
     readStarts(this.dir, names, length);
+
+  readonly modifiedAt = (name: string): Observable<number> =>
+    call<Stats>((done) => {
+      stat(join(this.dir, name), done);
+    }).pipe(map(({ mtimeMs }) => mtimeMs));
 
   rename(from: string, to: string): Observable<void> {
     return call((done) => {

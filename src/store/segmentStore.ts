@@ -1,8 +1,9 @@
 import type { Observable } from 'rxjs';
 import { CHECKPOINT_FILE } from '../format/checkpoint';
+import { READERS_FILE } from '../format/readers';
 
 /**
- * The disk as the log sees it: one directory, ten operations. Everything that can fail or take time on a disk goes through
+ * The disk as the log sees it: one directory, few operations. Everything that can fail or take time on a disk goes through
  * here, so that a test can make it fail and virtual time can make it slow. `nodeStore` is the real one, `memoryStore` the
  * one for specs; both pass the same contract suite.
  *
@@ -34,6 +35,12 @@ export interface SegmentStore {
    * Where a file cannot be read it gives what stands before that file, and then fails with its error, when nothing is open any more.
    */
   readonly readStarts?: ((names: readonly string[], length: number) => Observable<readonly Uint8Array[]>) | undefined;
+
+  /**
+   * When a file was last written: milliseconds since 1970 by the wall clock. Where a store cannot say, the age of a segment counts from the
+   * opening of the log.
+   */
+  readonly modifiedAt?: ((name: string) => Observable<number>) | undefined;
 
   /** Renames a file over another, atomically. Durable only after `syncDir()`. */
   rename(from: string, to: string): Observable<void>;
@@ -111,5 +118,5 @@ export function segmentSequences(names: readonly string[]): number[] {
 export function isLeftover(name: string): boolean {
   if (!name.endsWith(TEMPORARY_SUFFIX)) return false;
   const whole = name.slice(0, -TEMPORARY_SUFFIX.length);
-  return whole === CHECKPOINT_FILE || segmentSequence(whole) !== undefined;
+  return whole === CHECKPOINT_FILE || whole === READERS_FILE || segmentSequence(whole) !== undefined;
 }

@@ -50,6 +50,7 @@ export function trackedStore(store: SegmentStore): TrackedStore {
   };
 
   const readStarts = store.readStarts?.bind(store);
+  const modifiedAt = store.modifiedAt?.bind(store);
   return {
     dir: store.dir,
     quiet: defer(() => (busy === 0 ? EMPTY : quiet$.pipe(take(1), ignoreElements()))),
@@ -57,6 +58,7 @@ export function trackedStore(store: SegmentStore): TrackedStore {
     list: () => track(store.list()),
     open: (name, access) => track(store.open(name, access).pipe(map(trackFile))).pipe(toTheEnd((late) => late.close())),
     ...(readStarts && { readStarts: (names, length) => track(readStarts(names, length)) }),
+    ...(modifiedAt && { modifiedAt: (name) => track(modifiedAt(name)) }),
     rename: (from, to) => track(store.rename(from, to)),
     remove: (name) => track(store.remove(name)),
     syncDir: () => track(store.syncDir()),

@@ -1,4 +1,4 @@
-import { concat, defer, ignoreElements, of, type Observable } from 'rxjs';
+import { asyncScheduler, concat, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { WalLockedError } from '../errors';
 import type { SegmentAccess, SegmentFile, SegmentStore, Unlock } from '../store/segmentStore';
 
@@ -9,6 +9,7 @@ export type StoreOperationKind =
   | 'list'
   | 'open'
   | 'create'
+  | 'modifiedAt'
   | 'rename'
   | 'remove'
   | 'syncDir'
@@ -75,6 +76,8 @@ interface Inode {
   data: Uint8Array;
   /** The content at its last fsync. */
   durable: Uint8Array;
+  /** When it was last written: virtual inside `TestScheduler.run`. */
+  modifiedAt: number;
 }
 
 class InMemoryStore implements MemoryStore {
@@ -89,7 +92,7 @@ class InMemoryStore implements MemoryStore {
     this.dir = dir;
     this.#plan = plan;
     for (const [name, content] of files ?? []) {
-      this.#names.set(name, { data: copy(content), durable: copy(content) });
+      this.#names.set(name, { data: copy(content), durable: copy(content), modifiedAt: asyncScheduler.now() });
     }
     this.#durableNames = new Map(this.#names);
   }
@@ -121,14 +124,22 @@ class InMemoryStore implements MemoryStore {
     return this.#do({ kind: access === 'create' ? 'create' : 'open', file: name }, () => {
       let inode = this.#names.get(name);
       if (access === 'create') {
-        inode ??= { data: new Uint8Array(0), durable: new Uint8Array(0) };
+        inode ??= { data: new Uint8Array(0), durable: new Uint8Array(0), modifiedAt: 0 };
         inode.data = new Uint8Array(0);
+        inode.modifiedAt = asyncScheduler.now();
         this.#names.set(name, inode);
       }
       if (!inode) throw noSuchFile('open', name);
       return this.#file(name, inode, access !== 'read');
     });
   }
+
+  readonly modifiedAt = (name: string): Observable<number> =>
+    this.#do({ kind: 'modifiedAt', file: name }, () => {
+      const inode = this.#names.get(name);
+      if (!inode) throw noSuchFile('stat', name);
+      return inode.modifiedAt;
+    });
 
   rename(from: string, to: string): Observable<void> {
     return this.#do({ kind: 'rename', file: from }, () => {
@@ -169,6 +180,7 @@ class InMemoryStore implements MemoryStore {
         if (!open || (change && !writable)) {
           throw Object.assign(new Error(`EBADF: bad file descriptor, ${operation.kind}`), { code: 'EBADF' });
         }
+        if (change) inode.modifiedAt = asyncScheduler.now();
         return effect();
       });
     return {
