@@ -107,6 +107,7 @@ describe('options', () => {
       | 'maxPendingBytes'
       | 'maxPendingRecords'
       | 'preallocateBytes'
+      | 'retention'
       | 'shutdown$'
       | 'scheduler'
     >();

@@ -34,6 +34,25 @@ export function inNextRealTurn(work: () => void): void {
   setImmediateOf(() => setImmediateOf(work));
 }
 
+/**
+ * As `schedule` of a scheduler, for work that is not worth keeping a process alive for. Waits for at most 24 days: whoever waits for more looks
+ * again then.
+ */
+export function scheduleUnref(scheduler: SchedulerLike, work: () => void, delayMs: number): Subscription {
+  const action = scheduler.schedule(work, Math.min(Math.max(delayMs, 0), MAX_TIMER_MS));
+  const { id } = action as { readonly id?: unknown };
+  if (typeof id === 'object' && id !== null && 'unref' in id) (id as NodeJS.Timeout).unref();
+  return action;
+}
+
+/** What a timer of Node can wait: a longer one fires at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+/** Milliseconds since 1970; virtual inside `TestScheduler.run`, and by a scheduler that the user has given. */
+export function wallClock(scheduler: SchedulerLike | undefined): number {
+  return (scheduler ?? asyncScheduler).now();
+}
+
 function isVirtual(): boolean {
   return asyncScheduler.now() < EARLIEST_WALL_CLOCK;
 }

@@ -26,11 +26,13 @@ import { FRAME_OVERHEAD_BYTES } from './format/frame';
 import { asIoError } from './ioError';
 import { line } from './line';
 import { LogReader } from './logReader';
-import { checkpoint, type CheckpointOutcome } from './operators/checkpoint';
+import { checkpoint, type CheckpointOptions, type CheckpointOutcome } from './operators/checkpoint';
 import { checkNames, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
 import { PendingAck, type AckSource } from './pendingAck';
 import type { Recovered } from './recover';
+import { checkReaderName } from './retention/checkReaderName';
+import { Retainer } from './retention/retainer';
 import { saveCheckpoint } from './saveCheckpoint';
 import { segmentName, type Unlock } from './store/segmentStore';
 import type { TrackedStore } from './store/trackedStore';
@@ -43,7 +45,9 @@ import type {
   Durability,
   Payload,
   ReadOptions,
+  Reader,
   Recovery,
+  Retention,
   Rejection,
   SegmentInfo,
   TailOptions,
@@ -73,6 +77,7 @@ export class LiveWal<T> implements Wal<T> {
   readonly #settled$ = new Subject<void>();
 
   readonly #outputs: Outputs<T>;
+  readonly #retainer: Retainer;
   /** Completes when the log is closed and its lock given back; fails where it had stopped. */
   readonly #ended$ = new AsyncSubject<void>();
 
@@ -133,6 +138,22 @@ export class LiveWal<T> implements Wal<T> {
     };
     this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks, later);
     this.#reader = this.#readerOf(later);
+    this.#retainer = new Retainer({
+      store,
+      recovered,
+      retention: options.retention,
+      scheduler: options.scheduler,
+      removal: this.#removal(),
+      logNow: () => ({
+        lastLsn: this.#lastLsn,
+        durableLsn: this.#durableLsn,
+        checkpoint: this.#saved,
+        askedLsn: this.#asked?.lsn ?? 0,
+      }),
+      checkpointAt: (lsn, endSegment) => {
+        this.#checkpointAt(lsn, endSegment);
+      },
+    });
     this.#run(recovered);
     this.#shutdownSubscription = from(options.shutdown$ ?? NEVER).subscribe({
       next: () => {
@@ -160,6 +181,7 @@ export class LiveWal<T> implements Wal<T> {
               recovered.createSegment(info).pipe(
                 tap(() => {
                   this.#segments.push(info);
+                  this.#retainer.onSegment(info);
                 }),
               ),
           },
@@ -188,13 +210,10 @@ export class LiveWal<T> implements Wal<T> {
           this.#onCommit(done);
         }),
         checkpoint({
-          save: (asked) => saveCheckpoint(this.#store, asked, this.#logId),
-          remove: ({ sequence }) => {
-            const name = segmentName(sequence);
-            return this.#store.remove(name).pipe(asIoError('Removing', name));
-          },
-          syncDir: () => this.#store.syncDir().pipe(asIoError('Syncing', this.dir)),
-          segments: this.#segments,
+          save: (asked) => concat(this.#retainer.settled, saveCheckpoint(this.#store, asked, this.#logId)),
+          ...this.#removal(),
+          floor: (asked) => this.#retainer.floor(asked),
+          exclusively: this.#retainer.exclusively,
         }),
       )
       .subscribe({
@@ -208,6 +227,19 @@ export class LiveWal<T> implements Wal<T> {
           this.#release();
         },
       });
+  }
+
+  /** How segments go. */
+  #removal(): Pick<CheckpointOptions, 'remove' | 'syncDir' | 'segments'> {
+    return {
+      remove: ({ sequence }) => {
+        this.#retainer.onRemoving();
+        const name = segmentName(sequence);
+        return this.#store.remove(name).pipe(asIoError('Removing', name));
+      },
+      syncDir: () => this.#store.syncDir().pipe(asIoError('Syncing', this.dir)),
+      segments: this.#segments,
+    };
   }
 
   // In.
@@ -339,6 +371,7 @@ export class LiveWal<T> implements Wal<T> {
     }
     if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#outputs.commits.next(done);
     if (this.#durableLsn > before) this.#outputs.durable.next(this.#durableLsn);
+    this.#retainer.onCommit(done);
     // The next batch is on its way to the disk while acks are handed out.
     if (isBatch) this.#settled$.next();
     // A batch of barriers alone has made no room.
@@ -359,9 +392,11 @@ export class LiveWal<T> implements Wal<T> {
     return { next: answer, error: () => undefined, complete: () => undefined };
   }
 
-  #onCheckpoint({ checkpoint: asked, saved, error }: CheckpointOutcome): void {
+  #onCheckpoint(outcome: CheckpointOutcome): void {
+    const { checkpoint: asked, saved, error } = outcome;
     if (saved) this.#saved = asked;
     else if (this.#asked === asked) this.#asked = this.#saved;
+    this.#retainer.onCheckpoint(outcome);
     if (error === undefined) this.#checkpoints.resolve(asked, asked);
     else this.#checkpoints.reject(asked, error);
   }
@@ -431,6 +466,39 @@ export class LiveWal<T> implements Wal<T> {
     const outcome = this.#checkpoints.wait(asked);
     const [done] = await Promise.all([outcome, this.#bar({ kind: 'checkpoint', checkpoint: asked })]);
     return done;
+  }
+
+  /** A cap's own: at the end of a segment, with the application's epoch and transaction as they were. */
+  #checkpointAt(lsn: number, endSegment: boolean): void {
+    if (this.#refusal('checkpoint')) return;
+    const { epoch = 0, transactionId } = this.#asked ?? {};
+    const asked: Checkpoint = { lsn, epoch, ...(transactionId === undefined ? {} : { transactionId }) };
+    this.#asked = asked;
+    if (endSegment) this.#barriers$.next({ kind: 'rotate' });
+    this.#barriers$.next({ kind: 'checkpoint', checkpoint: asked });
+  }
+
+  async hold(name: string, lsn: number): Promise<void> {
+    checkReaderName(name);
+    integer('lsn', lsn, 0, this.#durableLsn);
+    const refusal = this.#refusal('hold');
+    if (refusal) throw refusal;
+    await this.#retainer.hold(name, lsn);
+  }
+
+  async release(name: string): Promise<boolean> {
+    checkReaderName(name);
+    const refusal = this.#refusal('release');
+    if (refusal) throw refusal;
+    return await this.#retainer.release(name);
+  }
+
+  get readers(): readonly Reader[] {
+    return this.#retainer.readers;
+  }
+
+  get retention$(): Observable<Retention> {
+    return this.#retainer.retention$;
   }
 
   /** Puts a barrier behind everything appended so far. */
@@ -547,6 +615,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#queue.finish(() => {
       this.#outputs.poison(error);
       this.#reader.tails.end(error);
+      this.#retainer.fail(error);
       this.#queue.fail((lsn) => this.#poisoned(lsn));
       this.#turns.rejectAll(error);
       this.#checkpoints.rejectAll(error);
@@ -567,6 +636,7 @@ export class LiveWal<T> implements Wal<T> {
       this.#queue.finish(() => {
         this.#outputs.end(this.#sourceError);
         if (!this.#failure) this.#reader.tails.end();
+        this.#retainer.end();
         if (error === undefined) {
           this.#ended$.next();
           this.#ended$.complete();
@@ -576,7 +646,7 @@ export class LiveWal<T> implements Wal<T> {
       });
     };
     // What is still on its way to the disk must not come down on somebody else's log.
-    concat(this.#store.quiet, this.#unlock()).subscribe({
+    concat(this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
       complete: () => {
         end(failure);
       },

@@ -3,7 +3,7 @@ import { cborCodec } from './codec/cborCodec';
 import { FRAME_OVERHEAD_BYTES, MAX_PAYLOAD_BYTES } from './format/frame';
 import { HEADER_BYTES } from './format/header';
 import { DEFAULT_MAX_SEGMENT_BYTES } from './operators/rotate';
-import type { Codec, Durability, ReadOptions, TailOptions } from './types';
+import type { Codec, Durability, ReadOptions, RetentionOptions, TailOptions } from './types';
 
 /** How a log behaves. Every option can be changed from one opening to the next, but for the codec. */
 export interface WalOptions<T> {
@@ -67,6 +67,14 @@ export interface WalOptions<T> {
   readonly preallocateBytes?: number | undefined;
 
   /**
+   * Caps on what the log keeps, by size and by age, and when a named reader counts as stuck. A cap makes checkpoints by itself, at the ends of
+   * segments, and never above what a reader has taken unless `evenIfRead` says so.
+   *
+   * @default no cap
+   */
+  readonly retention?: RetentionOptions | undefined;
+
+  /**
    * Its first value, or its end, closes the log as `close()` does: what has been accepted drains. `NEVER` for none.
    *
    * @default never
@@ -87,7 +95,7 @@ export type CheckedOptions<T> = {
 } & Pick<WalOptions<T>, Unset>;
 
 /** The options whose default is that there is none. */
-type Unset = 'isCommit' | 'shutdown$' | 'scheduler';
+type Unset = 'isCommit' | 'retention' | 'shutdown$' | 'scheduler';
 
 const KNOWN: Readonly<Record<keyof WalOptions<unknown>, true>> = {
   durability: true,
@@ -98,6 +106,7 @@ const KNOWN: Readonly<Record<keyof WalOptions<unknown>, true>> = {
   maxPendingBytes: true,
   maxPendingRecords: true,
   preallocateBytes: true,
+  retention: true,
   shutdown$: true,
   scheduler: true,
 };
@@ -140,9 +149,22 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
     maxPendingRecords: integer('maxPendingRecords', options.maxPendingRecords ?? MIB, 1),
     preallocateBytes: durability.mode === 'nosync' ? 0 : preallocateBytes,
     isCommit,
+    retention: checkRetention(options.retention),
     shutdown$,
     scheduler,
   };
+}
+
+function checkRetention(retention: RetentionOptions | undefined): RetentionOptions | undefined {
+  if (retention === undefined) return undefined;
+  checkNames('retention', retention, ['maxBytes', 'maxAgeMs', 'evenIfRead', 'stuckAfterMs']);
+  const { maxBytes, maxAgeMs, evenIfRead, stuckAfterMs } = retention;
+  if (maxBytes !== undefined) integer('retention.maxBytes', maxBytes, 1);
+  if (maxAgeMs !== undefined) integer('retention.maxAgeMs', maxAgeMs, 1);
+  if (stuckAfterMs !== undefined) integer('retention.stuckAfterMs', stuckAfterMs, 0);
+  if (evenIfRead !== undefined && typeof evenIfRead !== 'boolean')
+    throw wrongType('retention.evenIfRead', 'a boolean', evenIfRead);
+  return { ...retention };
 }
 
 /** @throws TypeError or RangeError where it is no number of bytes that a frame can hold. */

@@ -7,8 +7,10 @@ import type {
   Commit,
   Durability,
   ReadOptions,
+  Reader,
   Recovery,
   Rejection,
+  Retention,
   TailOptions,
   WalState,
 } from './types';
@@ -102,12 +104,42 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
   /** Ends the segment behind everything appended before it; done when the next one is there. Does nothing to a segment without records. */
   rotate(): Promise<void>;
   /**
-   * Says that the log is no longer needed up to an LSN, durably, and removes the segments that lie wholly below it.
+   * Says that the application no longer needs the log up to an LSN, durably, and removes the segments that lie wholly below it, and below every
+   * reader that holds the log.
    *
    * Rejects with RangeError for a mark that goes back or past the last LSN, and `WalIoError` where it could not be saved or a
    * segment not removed; the log goes on, and the next checkpoint does the rest.
    */
   checkpoint(mark?: CheckpointMark): Promise<Checkpoint>;
+
+  /**
+   * Durably says that the named reader has everything up to `lsn`: what comes behind stays, whatever a checkpoint or a cap says (unless that cap is told
+   * `evenIfRead`). Makes the reader, or moves it forward; segments that nobody needs any more then go. Calls that come while one is
+   * being written share the next write. At most 1,000 readers.
+   *
+   * `wal.hold('mailer', wal.firstLsn - 1)` keeps all that is there, `wal.hold('mailer', wal.durableLsn)` what comes from now on.
+   *
+   * Rejects with TypeError or RangeError for a name that is not a string of 1 to 200 characters, or an LSN that is none, past `durableLsn`, or before the one
+   * where that reader is (to go back, hold under another name first); `WalTruncatedError` where records behind `lsn` are gone; `WalIoError` where it could
+   * not be saved: what held before holds, and the log goes on; `WalClosedError`; `WalPoisonedError`.
+   */
+  hold(name: string, lsn: number): Promise<void>;
+  /** Forgets a named reader, durably; segments that nobody needs any more then go. `false` where there was none. Rejects as {@link hold}. */
+  release(name: string): Promise<boolean>;
+  /** Who holds the log, in the order of their names: what is durable now. */
+  readonly readers: readonly Reader[];
+  /**
+   * What the log keeps and why, the current state first; then each time a commit, a checkpoint, a reader or a removal has changed it, and when a reader
+   * becomes stuck. Ends with the log, as {@link acks$}.
+   *
+   * A reader that is stuck after 3 frames of time, on a record that is durable after 1:
+   *
+   * ```
+   * append:       a---
+   * retention$:   xy--z     y: lag 1; z: stuck
+   * ```
+   */
+  readonly retention$: Observable<Retention>;
 
   /** Starts the clock of the modes `batch` and `adaptive` again. `false` where it runs already or the mode has none. */
   startBackgroundSync(): boolean;

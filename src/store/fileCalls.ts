@@ -1,7 +1,19 @@
 import * as fs from 'node:fs';
 
 /** What no append waits for, whoever waits for the rest: by the pool, or at once where it is in the system's memory. */
-export { closeSync, constants, fstatSync, mkdir, openSync, read, readSync, readdir, stat, type Dirent, type Stats } from 'node:fs';
+export {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdir,
+  openSync,
+  read,
+  readSync,
+  readdir,
+  stat,
+  type Dirent,
+  type Stats,
+} from 'node:fs';
 
 export type Callback<R = void> = (error: NodeJS.ErrnoException | null, result: R) => void;
 

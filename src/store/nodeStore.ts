@@ -16,7 +16,17 @@ import { WalLockedError, type LockHolder } from '../errors';
 import { afterFailure } from '../afterFailure';
 import { toTheEnd } from '../toTheEnd';
 import { call, named, openFile, readAll, sync, truncate, writeAll, type Descriptor } from './descriptor';
-import { blockingCalls, constants, mkdir, poolCalls, readdir, stat, type Dirent, type FileCalls, type Stats } from './fileCalls';
+import {
+  blockingCalls,
+  constants,
+  mkdir,
+  poolCalls,
+  readdir,
+  stat,
+  type Dirent,
+  type FileCalls,
+  type Stats,
+} from './fileCalls';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
 import { readStarts } from './readStarts';
 import { REGULAR_ONLY, strangerIn } from './regularFile';

@@ -1,0 +1,118 @@
+import { merge, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
+import { scheduleUnref } from '../clock';
+import type { Commit, RetentionOptions } from '../types';
+import type { HoldsFile } from './holdsFile';
+import { overCap } from './overCap';
+import type { LogNow } from './retainer';
+import type { SegmentLedger } from './segmentLedger';
+
+export interface CapOptions {
+  readonly retention: RetentionOptions;
+  readonly scheduler: SchedulerLike;
+  readonly ledger: SegmentLedger;
+  readonly holdsFile: HoldsFile;
+  readonly logNow: () => LogNow;
+  /** Makes a checkpoint at `lsn`; behind the end of the segment being written, where that is to go too. */
+  readonly checkpointAt: (lsn: number, endSegment: boolean) => void;
+  /** Removes what may go already. */
+  readonly sweep: Observable<never>;
+  readonly onProblem: (error: unknown) => void;
+}
+
+/**
+ * Keeps a log under its caps, by checkpoints of its own at the ends of segments. Looks when the log is opened, when a segment begins, when
+ * a checkpoint or a reader has moved, and when the next segment becomes too old: one timer, which keeps no process alive.
+ */
+export class Cap {
+  /** LSN of the newest checkpoint that a cap has made; -1 before the first. */
+  checkpointLsn = -1;
+
+  readonly #options: CapOptions;
+  #measured = false;
+  #stopped = false;
+  /** A look is on its way. */
+  #isDue = false;
+  #look: Subscription | undefined;
+  #timer: Subscription | undefined;
+
+  constructor(options: CapOptions) {
+    this.#options = options;
+    const { ledger, retention, onProblem } = options;
+    // Beside the first appends: an opening does not wait for it.
+    merge(...(retention.maxBytes === undefined ? [] : [ledger.sizes]), ledger.ages).subscribe({
+      complete: () => {
+        this.#measured = true;
+        this.look();
+      },
+      error: onProblem,
+    });
+  }
+
+  /** At the end of this turn: whoever says that something has changed may be in the midst of it. */
+  look(): void {
+    if (this.#stopped || !this.#measured || this.#isDue) return;
+    this.#isDue = true;
+    this.#look = this.#options.scheduler.schedule(() => {
+      this.#isDue = false;
+      this.#enforce();
+    });
+  }
+
+  onCommit({ records }: Commit): void {
+    const { maxAgeMs } = this.#options.retention;
+    if (records > 0 && maxAgeMs !== undefined && this.#measured) this.#timer ??= this.#lookIn(maxAgeMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#look?.unsubscribe();
+    this.#timer?.unsubscribe();
+  }
+
+  #enforce(): void {
+    const { ledger, holdsFile, retention, scheduler, checkpointAt, sweep, onProblem } = this.#options;
+    const { lastLsn, durableLsn, askedLsn } = this.#options.logNow();
+    const { uses } = ledger;
+    const now = scheduler.now();
+    const { lsn, dueAt } = overCap(uses, lastLsn, now, retention);
+    this.#timer?.unsubscribe();
+    this.#timer = dueAt === undefined ? undefined : this.#lookIn(dueAt - now);
+
+    const { holds } = holdsFile;
+    const heldLsn = holds.readers.reduce((least, reader) => Math.min(least, reader.lsn), Infinity);
+    const wanted = lsn === lastLsn && durableLsn < lastLsn ? durableLsn : lsn;
+    if (retention.evenIfRead && Math.max(heldLsn, holds.cutLsn) < wanted) {
+      // Said durably first: an opening that finishes the removal after a crash goes by it.
+      holdsFile.cut(wanted).subscribe({
+        complete: () => {
+          this.look();
+        },
+        error: onProblem,
+      });
+      return;
+    }
+    const free = Math.min(wanted, Math.max(heldLsn, holds.cutLsn));
+    const current = uses.at(-1)?.firstLsn ?? Infinity;
+    const ends = uses.map(({ firstLsn }) => firstLsn - 1);
+    const endSegment = free === lastLsn && current <= lastLsn;
+    const target = endSegment ? lastLsn : Math.max(0, ...ends.filter((end) => end <= free));
+    if (target === 0) return;
+    if (target > askedLsn || endSegment) {
+      this.checkpointLsn = Math.max(target, askedLsn);
+      checkpointAt(this.checkpointLsn, endSegment);
+    } else {
+      sweep.subscribe();
+    }
+  }
+
+  #lookIn(delayMs: number): Subscription {
+    return scheduleUnref(
+      this.#options.scheduler,
+      () => {
+        this.#timer = undefined;
+        this.#enforce();
+      },
+      delayMs,
+    );
+  }
+}
