@@ -278,6 +278,7 @@ describe('errors', () => {
       | 'WAL_RECORD'
       | 'WAL_VERSION'
       | 'WAL_TRUNCATED'
+      | 'WAL_PROJECTION'
       | 'WAL_IO'
     >();
     expectType<WalPoisonedError['outcome']>().toBe<'not written' | 'unknown'>();

@@ -8,6 +8,7 @@ export type WalErrorCode =
   | 'WAL_RECORD'
   | 'WAL_VERSION'
   | 'WAL_TRUNCATED'
+  | 'WAL_PROJECTION'
   | 'WAL_IO';
 
 /** The base of every error that rxwal makes. `code` is stable; `cause` is what lay beneath, where something did. */
@@ -176,6 +177,26 @@ export class WalTruncatedError extends WalError {
       'WAL_TRUNCATED',
       `LSN ${askedLsn} was removed by a checkpoint; the first record still there is LSN ${firstLsn}.`,
     );
+  }
+}
+
+/**
+ * `WAL_PROJECTION`: a projection cannot go on at this record; the log does. `cause` is what its code threw.
+ *
+ * What now: mend its code and start it again: it goes on from its last snapshot. The log is held for it meanwhile; `wal.release` lets go.
+ */
+export class WalProjectionError extends WalError {
+  override readonly name = 'WalProjectionError';
+
+  constructor(
+    readonly projection: string,
+    /** The record that it was given; for a snapshot, the last one in it. */
+    readonly lsn: number,
+    reason: string,
+    cause: unknown,
+  ) {
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    super('WAL_PROJECTION', `The projection ${projection} stopped at LSN ${lsn}: ${reason}${why}`, { cause });
   }
 }
 

@@ -4,6 +4,7 @@ export type { CheckpointMark, Wal } from './wal';
 export type { WalOptions } from './options';
 export type { WalWritableOptions } from './writable';
 export type { Entries } from './entries';
+export type { Projected, Projection, ProjectOptions, SnapshotOutcome } from './projection/projection';
 export { readWal, type ReadWalOptions } from './read';
 export { repairWal, type Renumbered, type Repair, type RepairProgress, type RepairWalOptions } from './salvage/repair';
 export type { Gap } from './salvage/gap';
@@ -81,6 +82,7 @@ export {
   WalIoError,
   WalLockedError,
   WalPoisonedError,
+  WalProjectionError,
   WalRecordError,
   WalTruncatedError,
   WalVersionError,

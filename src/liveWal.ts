@@ -3,12 +3,14 @@ import type { Writable } from 'node:stream';
 import {
   AsyncSubject,
   BehaviorSubject,
+  EMPTY,
   NEVER,
   Subject,
   concat,
   firstValueFrom,
   from,
   lastValueFrom,
+  merge,
   takeUntil,
   tap,
   type Observable,
@@ -30,6 +32,9 @@ import { checkpoint, type CheckpointOptions, type CheckpointOutcome } from './op
 import { checkNames, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
 import { PendingAck, type AckSource } from './pendingAck';
+import { LiveProjection, type ProjectedLog } from './projection/liveProjection';
+import type { Projection, ProjectOptions } from './projection/projection';
+import { checkProjectOptions } from './projection/projectOptions';
 import type { Recovered } from './recover';
 import { checkReaderName } from './retention/checkReaderName';
 import { Retainer } from './retention/retainer';
@@ -78,6 +83,7 @@ export class LiveWal<T> implements Wal<T> {
 
   readonly #outputs: Outputs<T>;
   readonly #retainer: Retainer;
+  readonly #projections = new Map<string, LiveProjection<T, never>>();
   /** Completes when the log is closed and its lock given back; fails where it had stopped. */
   readonly #ended$ = new AsyncSubject<void>();
 
@@ -151,7 +157,8 @@ export class LiveWal<T> implements Wal<T> {
         askedLsn: this.#asked?.lsn ?? 0,
       }),
       checkpointAt: (lsn, endSegment) => {
-        this.#checkpointAt(lsn, endSegment);
+        // What becomes of it is told to the retainer.
+        this.#checkpointAt(lsn, endSegment).subscribe({ error: () => undefined });
       },
     });
     this.#run(recovered);
@@ -428,6 +435,30 @@ export class LiveWal<T> implements Wal<T> {
     });
   }
 
+  /** The log, as its projections see it. */
+  get #projected(): ProjectedLog<T> {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of an object literal have a `this` of their own
+    const log = this;
+    return {
+      store: this.#store,
+      logId: this.#logId,
+      scheduler: this.#options.scheduler ?? monotonicScheduler,
+      durable$: this.durable$,
+      get durableLsn() {
+        return log.#durableLsn;
+      },
+      get readers() {
+        return log.readers;
+      },
+      get lastCheckpoint() {
+        return log.#saved;
+      },
+      tail: (options) => this.tail(options),
+      hold: (name, lsn) => this.#retainer.hold(name, lsn),
+      checkpoint: (lsn) => this.#checkpointAt(lsn, false),
+    };
+  }
+
   // Calls that take their turn in the queue.
 
   async sync(): Promise<number> {
@@ -468,14 +499,16 @@ export class LiveWal<T> implements Wal<T> {
     return done;
   }
 
-  /** A cap's own: at the end of a segment, with the application's epoch and transaction as they were. */
-  #checkpointAt(lsn: number, endSegment: boolean): void {
-    if (this.#refusal('checkpoint')) return;
+  /** The log's own, for a cap or a projection: with the application's epoch and transaction as they were. Not one that goes back. Hot. */
+  #checkpointAt(lsn: number, endSegment: boolean): Observable<Checkpoint> {
+    if (this.#refusal('checkpoint') || lsn < (this.#asked?.lsn ?? 0)) return EMPTY;
     const { epoch = 0, transactionId } = this.#asked ?? {};
     const asked: Checkpoint = { lsn, epoch, ...(transactionId === undefined ? {} : { transactionId }) };
     this.#asked = asked;
+    const outcome$ = this.#checkpoints.ask(asked);
     if (endSegment) this.#barriers$.next({ kind: 'rotate' });
     this.#barriers$.next({ kind: 'checkpoint', checkpoint: asked });
+    return outcome$;
   }
 
   async hold(name: string, lsn: number): Promise<void> {
@@ -483,14 +516,14 @@ export class LiveWal<T> implements Wal<T> {
     integer('lsn', lsn, 0, this.#durableLsn);
     const refusal = this.#refusal('hold');
     if (refusal) throw refusal;
-    await this.#retainer.hold(name, lsn);
+    await lastValueFrom(this.#retainer.hold(name, lsn));
   }
 
   async release(name: string): Promise<boolean> {
     checkReaderName(name);
     const refusal = this.#refusal('release');
     if (refusal) throw refusal;
-    return await this.#retainer.release(name);
+    return await lastValueFrom(this.#retainer.release(name));
   }
 
   get readers(): readonly Reader[] {
@@ -531,6 +564,25 @@ export class LiveWal<T> implements Wal<T> {
 
   tail(options: TailOptions = {}): Entries<T> {
     return this.#reader.tail(options);
+  }
+
+  project<S>(options: ProjectOptions<T, S>): Projection<S> {
+    const checked = checkProjectOptions(options);
+    const refusal = this.#refusal('project');
+    if (refusal) throw refusal;
+    const { name } = checked;
+    if (this.#projections.has(name))
+      throw new RangeError(`name must be of no other projection that runs, not '${name}'`);
+    const projection = new LiveProjection<T, S>(this.#projected, checked);
+    this.#projections.set(name, projection as unknown as LiveProjection<T, never>);
+    projection.ended$.subscribe({ complete: () => this.#projections.delete(name), error: reportUnhandled });
+    return projection;
+  }
+
+  /** On a log that closes: of all projections at once, and only then is the directory somebody else's. A log that has failed takes none. */
+  #lastSnapshots(): Observable<never>[] {
+    if (this.#failure) return [];
+    return [merge(...[...this.#projections.values()].map((projection) => projection.finish()))];
   }
 
   get dir(): string {
@@ -646,7 +698,7 @@ export class LiveWal<T> implements Wal<T> {
       });
     };
     // What is still on its way to the disk must not come down on somebody else's log.
-    concat(this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
+    concat(...this.#lastSnapshots(), this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
       complete: () => {
         end(failure);
       },

@@ -1,3 +1,5 @@
+import { AsyncSubject, type Observable } from 'rxjs';
+
 /** Calls that wait for their turn in the line, each under the object that went down it. A promise's two ends, at the public edge. */
 export class Turns<K extends object, R> {
   readonly #waiting = new Map<
@@ -14,6 +16,21 @@ export class Turns<K extends object, R> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(key, { resolve, reject });
     });
+  }
+
+  /** @returns what becomes of `key`, for who must not wait for a promise. Hot. */
+  ask(key: K): Observable<R> {
+    const answer$ = new AsyncSubject<R>();
+    this.#waiting.set(key, {
+      resolve: (result) => {
+        answer$.next(result);
+        answer$.complete();
+      },
+      reject: (error) => {
+        answer$.error(error);
+      },
+    });
+    return answer$;
   }
 
   resolve(key: K, result: R): void {

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Observable, Observer } from 'rxjs';
 import type { Entries } from './entries';
+import type { Projection, ProjectOptions } from './projection/projection';
 import type {
   Ack,
   Checkpoint,
@@ -75,6 +76,26 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    * codec wrote them), `WalIoError`, `WalClosedError`. A RangeError is thrown for an LSN that is none.
    */
   read(options?: ReadOptions): Entries<T>;
+
+  /**
+   * Folds the log into a state that survives a crash: from the newest valid snapshot on, entry by entry, then live. Each record is applied exactly once to the
+   * state, whatever ends the process: the state and the LSN that it goes up to are one file, which is there whole or not at all.
+   *
+   * The log is held for it (`readers`, `retention$` show its lag, and whether it is stuck), from its second newest snapshot on: should the newest be damaged, the one before
+   * it is taken. When a snapshot is durable the log is checkpointed up to where every reader has it, unless `checkpoint: false`.
+   *
+   * @example
+   * const balances = wal.project({
+   *   name: 'balances',
+   *   initial: () => new Map<string, number>(),
+   *   reduce: (state, { value }) => state.set(value.account, (state.get(value.account) ?? 0) + value.amount),
+   * });
+   * balances.state$.subscribe(({ lsn, state }) => show(state));
+   *
+   * @throws TypeError or RangeError for an option; RangeError where a projection of that name runs; WalClosedError; WalPoisonedError. What fails later is the error
+   * of its `state$`: `WalTruncatedError` where the log no longer has what it needs, `WalProjectionError`, `WalIoError`.
+   */
+  project<S>(options: ProjectOptions<T, S>): Projection<S>;
 
   /**
    * The records with `lsn > after`, in LSN order: those on disk, then each as it becomes durable. No gap, no repeat, and nothing that is not durable, across

@@ -50,11 +50,13 @@ export class HoldsFile {
   /** Completes when the file says what `holds` says. Only within a turn of `exclusively`. */
   readonly settled: Observable<never> = defer(() => (this.#unsure ? this.#save(this.#holds) : EMPTY));
 
-  async hold(name: string, lsn: number): Promise<void> {
-    await this.#ask({ kind: 'hold', name, lsn });
+  /** Hot. */
+  hold(name: string, lsn: number): Observable<boolean> {
+    return this.#ask({ kind: 'hold', name, lsn });
   }
 
-  release(name: string): Promise<boolean> {
+  /** Hot. */
+  release(name: string): Observable<boolean> {
     return this.#ask({ kind: 'release', name });
   }
 
@@ -63,8 +65,8 @@ export class HoldsFile {
     return this.#options.exclusively(defer(() => this.#save({ ...this.#holds, cutLsn: lsn })));
   }
 
-  #ask(move: Move): Promise<boolean> {
-    const turn = this.#turns.wait(move);
+  #ask(move: Move): Observable<boolean> {
+    const turn = this.#turns.ask(move);
     if (this.#asked.push(move) === 1) this.#options.exclusively(this.#write()).subscribe();
     return turn;
   }

@@ -118,11 +118,11 @@ export class Retainer {
     );
   });
 
-  hold(name: string, lsn: number): Promise<void> {
+  hold(name: string, lsn: number): Observable<boolean> {
     return this.#holdsFile.hold(name, lsn);
   }
 
-  release(name: string): Promise<boolean> {
+  release(name: string): Observable<boolean> {
     return this.#holdsFile.release(name);
   }
 

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import { CHECKPOINT_FILE } from '../format/checkpoint';
 import { READERS_FILE } from '../format/readers';
+import { snapshotOf } from '../format/snapshot';
 
 /**
  * The disk as the log sees it: one directory, few operations. Everything that can fail or take time on a disk goes through
@@ -118,5 +119,6 @@ export function segmentSequences(names: readonly string[]): number[] {
 export function isLeftover(name: string): boolean {
   if (!name.endsWith(TEMPORARY_SUFFIX)) return false;
   const whole = name.slice(0, -TEMPORARY_SUFFIX.length);
-  return whole === CHECKPOINT_FILE || whole === READERS_FILE || segmentSequence(whole) !== undefined;
+  const known = whole === CHECKPOINT_FILE || whole === READERS_FILE;
+  return known || segmentSequence(whole) !== undefined || snapshotOf(whole) !== undefined;
 }
