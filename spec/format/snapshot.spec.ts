@@ -69,7 +69,7 @@ describe('a snapshot', () => {
   it('is refused with every cut and every flipped bit', () => {
     const bytes = fileOf(SNAPSHOT);
     let refused = 0;
-    for (const wrong of [...truncations(bytes), ...flippedBits(bytes)]) {
+    for (const { bytes: wrong } of [...truncations(bytes), ...flippedBits(bytes)]) {
       expect(refusalOf(wrong)).toBeInstanceOf(WalError);
       refused += 1;
     }
