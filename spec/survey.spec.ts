@@ -20,6 +20,7 @@ describe('survey', () => {
     expect(survey$(new Map()).found).toEqual({
       logId: undefined,
       checkpoint: undefined,
+      holds: { readers: [], cutLsn: 0 },
       segments: [],
       orphans: [],
       leftovers: [],

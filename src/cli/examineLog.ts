@@ -4,6 +4,7 @@ import {
   concat,
   concatMap,
   defer,
+  forkJoin,
   from,
   ignoreElements,
   map,
@@ -19,9 +20,11 @@ import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../reading/segmentFrames';
+import { lostAtTheEnd } from '../retention/lostAtTheEnd';
 import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
-import type { Checkpoint, StoredFrame } from '../types';
+import type { Checkpoint, Holds, StoredFrame } from '../types';
+import { keptFacts, readHolds, type KeptFacts } from './keptFacts';
 
 /** A place at which a log is not what it should be. */
 export interface Spot extends CorruptionPlace {
@@ -52,7 +55,7 @@ export interface SegmentFacts {
 }
 
 /** Everything that reading a log's directory from end to end tells. */
-export interface LogFacts {
+export interface LogFacts extends KeptFacts {
   readonly dir: string;
   readonly verdict: 'whole' | 'torn' | 'damaged';
   /** `closed`: it ends with a mark for its last record. `open`: it is being written, or was left by a crash. */
@@ -102,9 +105,9 @@ export function examineLog(store: SegmentStore, options: ExamineOptions): Observ
           const wanted = found ? surveyed(found) : segmentSequences(names);
           return eachFile(wanted, (sequence) => lookInto(store, sequence)).pipe(
             concatMap((looks) =>
-              readCheckpoint(store, found, names).pipe(
-                concatMap((saved) => {
-                  const inspector = new Inspector(store, options, found, refusal, saved);
+              forkJoin([readCheckpoint(store, found, names), found ? of(found.holds) : readHolds(store, names)]).pipe(
+                concatMap(([saved, holds]) => {
+                  const inspector = new Inspector(store, options, found, refusal, saved, holds);
                   return inspector.read(looks.filter((look) => look !== undefined));
                 }),
               ),
@@ -191,6 +194,7 @@ class Inspector {
     private readonly found: Survey | undefined,
     private readonly refusal: WalCorruptError | undefined,
     private readonly saved: Saved,
+    private readonly holds: Holds,
   ) {}
 
   read(looks: readonly Look[]): Observable<LogFacts> {
@@ -316,10 +320,8 @@ class Inspector {
         0,
       );
     }
-    const checkpoint = this.saved?.checkpoint.lsn ?? 0;
-    if (next || at.lastLsn >= checkpoint) return undefined;
-    const reason = `the log ends here, and checkpoint.meta proves that LSN ${checkpoint} was durable`;
-    return spotOf('damaged', { ...here, reason }, 0);
+    const reason = lostAtTheEnd(at.lastLsn, this.saved?.checkpoint, this.holds);
+    return next || reason === undefined ? undefined : spotOf('damaged', { ...here, reason }, 0);
   }
 
   #facts(): LogFacts {
@@ -336,6 +338,7 @@ class Inspector {
       segments.reduce((total, facts) => total + of(facts), 0);
     const logId = found?.logId ?? saved?.logId;
     const lastLsn = whole.at(-1)?.lastLsn ?? saved?.checkpoint.lsn ?? 0;
+    const firstLsn = whole[0]?.firstLsn ?? lastLsn + 1;
     const verdict = spots.some(({ kind }) => kind === 'damaged') ? 'damaged' : spots.length > 0 ? 'torn' : 'whole';
     return {
       dir: this.store.dir,
@@ -346,7 +349,8 @@ class Inspector {
       segments,
       leftovers: [...(found?.orphans.map(({ sequence }) => segmentName(sequence)) ?? []), ...(found?.leftovers ?? [])],
       spots,
-      firstLsn: whole[0]?.firstLsn ?? lastLsn + 1,
+      firstLsn,
+      ...keptFacts(saved?.checkpoint, this.holds, { firstLsn, lastLsn }),
       lastLsn,
       markedLsn: this.#markedLsn,
       records: sum(({ records }) => records),

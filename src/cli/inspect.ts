@@ -2,6 +2,7 @@ import { finalize, map, type Observable } from 'rxjs';
 import { columnLines } from './columns';
 import { examineLog, type LogFacts, type SegmentFacts } from './examineLog';
 import { EXIT, type ExitCode } from './exitCodes';
+import { keptRows } from './keptRows';
 import { pictureLines } from './picture';
 import type { Session } from './session';
 import { checkpointText, spotText, stateText } from './verify';
@@ -29,6 +30,7 @@ function linesOf({ json, out, paint }: Session, facts: LogFacts): string[] {
   return [
     `${paint('bold', dir)}  ${[logId ? `log ${logId}` : 'no log id', stateText(state), records].join(', ')}`,
     checkpoint ? checkpointText(checkpoint) : 'no checkpoint',
+    ...(facts.readers.length > 0 ? columnLines(keptRows(facts)) : []),
     ...(segments.length === 0 ? [] : out.isTerminal ? pictureLines(facts, paint, out.columns) : columns(facts)),
     ...spots.map((spot) => spotText(spot, paint)),
     ...(leftovers.length > 0 ? [`left by a crash, to be removed: ${leftovers.join(', ')}`] : []),

@@ -85,7 +85,14 @@ function linesOf({ gaps, records, repair: made }: Outcome, target: string | unde
     ...gaps.map((gap) => gapText(gap, paint)),
     ...(made?.renumbered ?? []).map(({ lsn, was }) => `from LSN ${lsn} on, records had the LSNs from ${was} on`),
     saved,
+    ...(made && made.readersLeft.length > 0
+      ? [`readers not carried over, to hold the new log where they still need it: ${names(made.readersLeft)}`]
+      : []),
   ];
+}
+
+function names(readers: readonly string[]): string {
+  return readers.map((name) => JSON.stringify(name)).join(', ');
 }
 
 function gapText(gap: Gap, paint: Paint): string {

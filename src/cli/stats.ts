@@ -2,16 +2,19 @@ import { finalize, map, type Observable } from 'rxjs';
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
 import { HEADER_BYTES } from '../format/header';
 import { wholeBelow } from '../operators/checkpoint';
+import { floorOf } from '../retention/floor';
 import type { Checkpoint, StoredFrame } from '../types';
 import { columnLines } from './columns';
 import { Distribution, type Spread } from './distribution';
 import { examineLog, type LogFacts } from './examineLog';
 import { EXIT, type ExitCode } from './exitCodes';
+import type { KeptFacts } from './keptFacts';
+import { keptRows } from './keptRows';
 import type { Session } from './session';
 import { checkpointText } from './verify';
 import { bytesText, countText, plural, rangeText } from './words';
 
-interface Stats {
+interface Stats extends KeptFacts {
   readonly dir: string;
   readonly verdict: LogFacts['verdict'];
   readonly records: number;
@@ -29,7 +32,7 @@ interface Stats {
   readonly overheadRatio: number | undefined;
   readonly zeroBytes: number;
   readonly checkpoint: Checkpoint | undefined;
-  /** What a checkpoint at the last LSN would remove. */
+  /** What a checkpoint at the last LSN would remove, for all that the readers need. */
   readonly freeable: { readonly segments: number; readonly bytes: number };
 }
 
@@ -77,7 +80,9 @@ class Counter {
     const zeroBytes = segments.reduce((sum, segment) => sum + segment.zeroBytes, 0);
     const validBytes = segments.reduce((sum, segment) => sum + Math.max(HEADER_BYTES, segment.validBytes), 0);
     const overheadBytes = validBytes - payloadBytes;
-    const freeable = wholeBelow(lastLsn, Infinity, segments);
+    const { floorLsn, keptBy, readers, cutLsn } = facts;
+    const { floorLsn: freeLsn } = floorOf({ lsn: lastLsn, epoch: 0 }, { readers, cutLsn });
+    const freeable = wholeBelow(freeLsn, Infinity, segments);
     const freed = new Set(freeable.map(({ sequence }) => sequence));
     return {
       dir,
@@ -93,6 +98,10 @@ class Counter {
       overheadRatio: payloadBytes > 0 ? overheadBytes / payloadBytes : undefined,
       zeroBytes,
       checkpoint,
+      floorLsn,
+      keptBy,
+      readers,
+      cutLsn,
       freeable: {
         segments: freeable.length,
         bytes: segments.reduce((sum, segment) => sum + (freed.has(segment.sequence) ? segment.bytes : 0), 0),
@@ -120,6 +129,7 @@ function linesOf(stats: Stats): string[] {
     ['overhead', `${bytesText(stats.overheadBytes)}${ratio}`],
     ['zeros ahead', bytesText(stats.zeroBytes)],
     ['checkpoint', checkpoint ? checkpointText(checkpoint).replace('checkpoint at ', '') : 'none'],
+    ...keptRows(stats),
     ['a checkpoint now', `would free ${plural(freeable.segments, 'segment')} of ${bytesText(freeable.bytes)}`],
   ]);
 }

@@ -25,6 +25,9 @@ export const MAX_READER_NAME_LENGTH = 200;
 /** No set of readers takes more; a larger file is none of ours. */
 export const MAX_READERS_FILE_BYTES = 1024 * 1024;
 
+/** The last millisecond that a `Date` knows. */
+const MAX_TIME_MS = 8.64e15;
+
 const codec = cborCodec<Holds>();
 
 /**
@@ -97,7 +100,7 @@ function decodeHolds(payload: Uint8Array): Holds | undefined {
 function readerIn(claimed: unknown): Reader | undefined {
   if (typeof claimed !== 'object' || claimed === null) return undefined;
   const { name, lsn, movedAt } = claimed as Partial<Record<keyof Reader, unknown>>;
-  if (nameFault(name) !== undefined || !isLsn(lsn) || !isCount(movedAt)) return undefined;
+  if (nameFault(name) !== undefined || !isLsn(lsn) || !isCount(movedAt) || movedAt > MAX_TIME_MS) return undefined;
   return { name: name as string, lsn, movedAt };
 }
 

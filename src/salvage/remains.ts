@@ -12,11 +12,13 @@ import {
 } from 'rxjs';
 import { WalCorruptError, WalError, WalVersionError } from '../errors';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from '../format/checkpoint';
+import { MAX_READERS_FILE_BYTES, READERS_FILE, decodeReadersFile } from '../format/readers';
+import { NO_HOLDS, floorOf } from '../retention/floor';
 import { HEADER_BYTES, LOG_ID_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
-import type { Checkpoint } from '../types';
+import type { Checkpoint, Holds } from '../types';
 import type { Gap } from './gap';
 import { logIdOf } from './logIdOf';
 import { ReadableFile, isBadPlace } from './readable';
@@ -39,6 +41,8 @@ export interface Remains {
   /** Of the log that most headers belong to; zeros where nothing tells. */
   readonly logId: Uint8Array;
   readonly checkpoint: Checkpoint | undefined;
+  /** Names of the readers that it was kept for. */
+  readonly readers: readonly string[];
   /** In the order of their records. */
   readonly segments: readonly Remnant[];
   /** What has been found out so far that cannot be used. */
@@ -47,6 +51,11 @@ export interface Remains {
 
 interface Found extends Omit<Remnant, 'firstLsn'> {
   readonly header: SegmentHeader | undefined;
+}
+
+interface FoundHolds {
+  readonly holds: Holds;
+  readonly logId: Uint8Array;
 }
 
 interface FoundCheckpoint {
@@ -65,13 +74,14 @@ export function lookAround(store: SegmentStore): Observable<Remains> {
       const sequences = segmentSequences(names);
       return forkJoin({
         found: eachFile(sequences, (sequence) => readSegment(store, sequence)),
-        saved: names.includes(CHECKPOINT_FILE) ? readCheckpoint(store) : of(undefined),
+        saved: names.includes(CHECKPOINT_FILE) ? readMeta(store, CHECKPOINT) : of(undefined),
+        kept: names.includes(READERS_FILE) ? readMeta(store, READERS) : of(undefined),
       });
     }),
-    concatMap(({ found, saved }) => {
+    concatMap(({ found, saved, kept }) => {
       const checkpoint = saved && 'checkpoint' in saved ? saved : undefined;
-      const gaps = saved && 'reason' in saved ? [saved] : [];
-      return findLogId(store, found, checkpoint).pipe(map((logId) => putInOrder(logId, found, checkpoint, gaps)));
+      const gaps = [saved, kept].filter((one) => one !== undefined && 'reason' in one);
+      return findLogId(store, found, checkpoint).pipe(map((logId) => putInOrder(logId, found, checkpoint, kept, gaps)));
     }),
   );
 }
@@ -97,9 +107,23 @@ function readSegment(store: SegmentStore, sequence: number): Observable<Found> {
   );
 }
 
-function readCheckpoint(store: SegmentStore): Observable<FoundCheckpoint | Gap> {
+/** A file beside the segments. */
+interface Meta<R> {
+  readonly file: string;
+  readonly maxBytes: number;
+  readonly decode: (bytes: Uint8Array) => R;
+}
+
+const CHECKPOINT: Meta<FoundCheckpoint> = {
+  file: CHECKPOINT_FILE,
+  maxBytes: MAX_CHECKPOINT_FILE_BYTES,
+  decode: decodeCheckpointFile,
+};
+const READERS: Meta<FoundHolds> = { file: READERS_FILE, maxBytes: MAX_READERS_FILE_BYTES, decode: decodeReadersFile };
+
+function readMeta<R extends object>(store: SegmentStore, { file, maxBytes, decode }: Meta<R>): Observable<R | Gap> {
   const lost = (reason: string): Gap => ({
-    file: CHECKPOINT_FILE,
+    file,
     offset: 0,
     bytes: 0,
     firstLsn: 1,
@@ -107,13 +131,13 @@ function readCheckpoint(store: SegmentStore): Observable<FoundCheckpoint | Gap> 
     reason,
     torn: false,
   });
-  return withFile(store, CHECKPOINT_FILE, (file) => new ReadableFile(file).read(0, MAX_CHECKPOINT_FILE_BYTES)).pipe(
+  return withFile(store, file, (bare) => new ReadableFile(bare).read(0, maxBytes)).pipe(
     map((bytes) => {
-      const checkpoint = attempt(() => decodeCheckpointFile(bytes));
-      return checkpoint instanceof WalError ? { ...lost(reasonOf(checkpoint)), bytes: bytes.length } : checkpoint;
+      const meta = attempt(() => decode(bytes));
+      return meta instanceof WalError ? { ...lost(reasonOf(meta)), bytes: bytes.length } : meta;
     }),
     catchError((error: unknown) => (isLost(error) ? of(lost((error as Error).message)) : throwError(() => error))),
-    asIoError('Reading', CHECKPOINT_FILE),
+    asIoError('Reading', file),
   );
 }
 
@@ -169,14 +193,18 @@ function putInOrder(
   logId: Uint8Array,
   found: readonly Found[],
   saved: FoundCheckpoint | undefined,
+  kept: FoundHolds | Gap | undefined,
   gaps: readonly Gap[],
 ): Remains {
   const isOurs = (other: Uint8Array): boolean => Buffer.compare(logId, other) === 0;
   const checkpoint = saved && isOurs(saved.logId) ? saved.checkpoint : undefined;
-  const strange: Gap[] =
-    saved && !checkpoint
-      ? [{ file: CHECKPOINT_FILE, offset: 0, bytes: 0, firstLsn: 1, lastLsn: 0, reason: STRANGE, torn: false }]
-      : [];
+  const holds = kept && 'holds' in kept && isOurs(kept.logId) ? kept.holds : undefined;
+  const strange = [
+    ...(saved && !checkpoint ? [CHECKPOINT_FILE] : []),
+    ...(kept && 'holds' in kept && !holds ? [READERS_FILE] : []),
+  ].map((file): Gap => ({ file, offset: 0, bytes: 0, firstLsn: 1, lastLsn: 0, reason: STRANGE, torn: false }));
+  // Of a log whose readers nobody knows, nothing was on its way out for certain.
+  const floorLsn = kept && !holds ? -1 : floorOf(checkpoint, holds ?? NO_HOLDS).floorLsn;
   let segments: Remnant[] = [];
   let expected = 0;
   for (const { header, ...segment } of found) {
@@ -184,15 +212,16 @@ function putInOrder(
       header && !isOurs(header.logId)
         ? { ...segment, firstLsn: undefined, complaint: STRANGE, lost: true }
         : { ...segment, firstLsn: header?.firstLsn ?? (segment.sequence === 0 ? 1 : undefined) };
-    // What stands before such a hole was on its way out when a crash came.
+    // What stands before a hole that no reader minds was on its way out when a crash came.
     const { firstLsn } = remnant;
-    if (checkpoint && remnant.sequence !== expected && firstLsn !== undefined && firstLsn <= checkpoint.lsn + 1) {
+    if (checkpoint && remnant.sequence !== expected && firstLsn !== undefined && firstLsn <= floorLsn + 1) {
       segments = segments.filter((before) => (before.firstLsn ?? 0) > firstLsn);
     }
     segments.push(remnant);
     expected = remnant.sequence + 1;
   }
-  return { logId, checkpoint, segments: byFirstLsn(segments), gaps: [...gaps, ...strange] };
+  const readers = (holds ?? NO_HOLDS).readers.map(({ name }) => name);
+  return { logId, checkpoint, readers, segments: byFirstLsn(segments), gaps: [...gaps, ...strange] };
 }
 
 const STRANGE = 'it belongs to another log';

@@ -60,6 +60,11 @@ export interface Repair {
   readonly renumbered: readonly Renumbered[];
   /** The newest checkpoint, in the LSNs of the repaired log. */
   readonly checkpoint: Checkpoint | undefined;
+  /**
+   * Names of the readers that the damaged log was kept for. The repaired one has none: it is another log, and they are to hold it anew where they still need
+   * it, before its first checkpoint.
+   */
+  readonly readersLeft: readonly string[];
   /** What could not be proven, in the order of the log. Empty where the log was whole. */
   readonly gaps: readonly Gap[];
 }
@@ -70,6 +75,8 @@ export interface Repair {
  * Payloads are copied as they are, so no codec is needed, and the new log has an id of its own. LSNs are kept up to the first gap that
  * has lost records. A log has no holes, so behind one the LSNs move down; `renumbered` says from where on and by how many. Positions kept
  * elsewhere (snapshots, readers) do not fit such a log: with a snapshot that is past the gap, repair with `after`, and they do.
+ *
+ * Named readers are not carried over; `readersLeft` says who they were.
  *
  * It is written beside `target`, into `<target>.partial`, and renamed when all of it is durable: a repair that was interrupted is not
  * taken for a log.
@@ -176,6 +183,7 @@ class Repairing {
       lastLsn: this.#lastLsn,
       renumbered: this.#runs.filter(({ lsn, was }) => lsn !== was),
       checkpoint,
+      readersLeft: damaged.readers,
       gaps: this.#gaps,
     };
   }

@@ -42,6 +42,11 @@ export class Salvage {
     return this.remains.segments;
   }
 
+  /** Names of the readers that the log was kept for. */
+  get readers(): readonly string[] {
+    return this.remains.readers;
+  }
+
   /** What the names and `checkpoint.meta` tell. */
   get gaps(): readonly Gap[] {
     return this.remains.gaps;
