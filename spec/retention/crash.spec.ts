@@ -23,7 +23,7 @@ interface Told {
 }
 
 type Steps = (log: {
-  append(count: number): Promise<void>;
+  append(count: number, bytes?: number): Promise<void>;
   rotate(): Promise<void>;
   hold(name: string, lsn: number): Promise<void>;
   release(name: string): Promise<void>;
@@ -53,9 +53,9 @@ async function work(
   if (options.retention?.evenIfRead) wal.retention$.subscribe(({ lastLsn }) => (told.cutLsn = lastLsn));
   void (async () => {
     await steps({
-      append: async (count) => {
+      append: async (count, bytes = 0) => {
         for (let one = 0; one < count; one += 1) {
-          const payload = Buffer.from(`record ${told.appended.length + 1}`);
+          const payload = Buffer.from(`record ${told.appended.length + 1}`.padEnd(bytes));
           told.appended.push(hex(payload));
           told.ackedLsn = (await wal.append(payload)).lsn;
         }
@@ -218,21 +218,30 @@ describe('a crash at any operation of hold, release, checkpoint and rotate', () 
       await setImmediate();
       await close();
     };
-    expect(await sweep(capped, { retention: { maxBytes: 200 } })).toBeGreaterThan(60);
+    const options = { retention: { maxBytes: 200 } };
+    const removed = (await operationsOf(capped, options)).filter(({ kind }) => kind === 'remove');
+    expect(removed.length).toBeGreaterThan(2);
+    expect(await sweep(capped, options)).toBeGreaterThan(60);
   });
 
   it('a cap that is told to removes what a reader needs, and the log still opens', async () => {
     const cut: Steps = async ({ append, rotate, hold, close }) => {
       await hold('a', 0);
       for (let segment = 0; segment < 4; segment += 1) {
-        await append(2);
+        await append(1);
         await rotate();
-        await setImmediate();
-        await setImmediate();
       }
+      // Three segments have to go for it, at once.
+      await append(1, 250);
+      await rotate();
+      await setImmediate();
+      await setImmediate();
       await close();
     };
-    expect(await sweep(cut, { retention: { maxBytes: 150, evenIfRead: true } })).toBeGreaterThan(60);
+    const options = { retention: { maxBytes: 400, evenIfRead: true } };
+    const removed = (await operationsOf(cut, options)).filter(({ kind }) => kind === 'remove');
+    expect(removed.length).toBeGreaterThan(2);
+    expect(await sweep(cut, options)).toBeGreaterThan(60);
   });
 
   it('lets the log go on: hold, release, checkpoint, close, open', async () => {
