@@ -1,11 +1,10 @@
 import {
   EMPTY,
-  Subject,
+  ReplaySubject,
   catchError,
   concat,
   defer,
   map,
-  startWith,
   tap,
   type Observable,
   type SchedulerLike,
@@ -60,7 +59,8 @@ export class Retainer {
   readonly #lagging: Lagging;
   readonly #cap: Cap | undefined;
   readonly #scheduler: SchedulerLike;
-  readonly #changed$ = new Subject<void>();
+  /** Tells a late subscriber once, also when it has ended; whoever hears of it may change it at once. */
+  readonly #changed$ = new ReplaySubject<void>(1);
   #goneLsn: number;
   #problem: WalError | undefined;
   #sized = false;
@@ -69,6 +69,7 @@ export class Retainer {
   constructor(options: RetainerOptions) {
     const { store, recovered, retention = {}, removal } = options;
     this.#options = options;
+    this.#changed$.next();
     this.#scheduler = options.scheduler ?? monotonicScheduler;
     const now = (): number => this.#scheduler.now();
     const wallNow = (): number => wallClock(options.scheduler);
@@ -112,10 +113,7 @@ export class Retainer {
   readonly retention$: Observable<Retention> = defer(() => {
     this.#measure();
     this.#awaitStuck();
-    return this.#changed$.pipe(
-      startWith(undefined),
-      map(() => this.#now()),
-    );
+    return this.#changed$.pipe(map(() => this.#now()));
   });
 
   hold(name: string, lsn: number): Observable<boolean> {
