@@ -1,5 +1,6 @@
 import { merge, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
 import { scheduleUnref } from '../clock';
+import type { CheckpointOutcome } from '../operators/checkpoint';
 import type { Commit, RetentionOptions } from '../types';
 import type { HoldsFile } from './holdsFile';
 import { overCap } from './overCap';
@@ -24,10 +25,12 @@ export interface CapOptions {
  * a checkpoint or a reader has moved, and when the next segment becomes too old: one timer, which keeps no process alive.
  */
 export class Cap {
-  /** LSN of the newest checkpoint that a cap has made; -1 before the first. */
+  /** LSN of the newest checkpoint, where a cap has made it; else -1. */
   checkpointLsn = -1;
 
   readonly #options: CapOptions;
+  /** LSN of the one that is on its way; -1 where none is. */
+  #askedLsn = -1;
   #measured = false;
   #stopped = false;
   /** A look is on its way. */
@@ -61,6 +64,11 @@ export class Cap {
   onCommit({ records }: Commit): void {
     const { maxAgeMs } = this.#options.retention;
     if (records > 0 && maxAgeMs !== undefined && this.#measured) this.#timer ??= this.#lookIn(maxAgeMs);
+  }
+
+  onCheckpoint({ checkpoint: { lsn }, saved }: CheckpointOutcome): void {
+    if (saved) this.checkpointLsn = lsn === this.#askedLsn ? lsn : -1;
+    this.#askedLsn = -1;
   }
 
   stop(): void {
@@ -98,8 +106,8 @@ export class Cap {
     const target = endSegment ? lastLsn : Math.max(0, ...ends.filter((end) => end <= free));
     if (target === 0) return;
     if (target > askedLsn || endSegment) {
-      this.checkpointLsn = Math.max(target, askedLsn);
-      checkpointAt(this.checkpointLsn, endSegment);
+      this.#askedLsn = Math.max(target, askedLsn);
+      checkpointAt(this.#askedLsn, endSegment);
     } else {
       sweep.subscribe();
     }

@@ -154,7 +154,9 @@ export class Retainer {
     if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#tell();
   }
 
-  onCheckpoint({ error }: CheckpointOutcome): void {
+  onCheckpoint(outcome: CheckpointOutcome): void {
+    const { error } = outcome;
+    this.#cap?.onCheckpoint(outcome);
     if (error === undefined) {
       this.#problem = undefined;
       this.#cap?.look();
