@@ -12,6 +12,7 @@ import * as powerCuts from '../../examples/powerCuts';
 import * as quickstart from '../../examples/quickstart';
 import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
+import * as retention from '../../examples/retention';
 import * as salvage from '../../examples/salvage';
 import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
@@ -76,6 +77,18 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
     lines: ['1: 504f5354202f6f726465727320485454502f312e31', '2: 00ff2a'],
   },
   readCrashed: { ...readCrashed, lines: ['1: order 1', '2: order 2'] },
+  retention: {
+    ...retention,
+    lines: [
+      'the mailer has 40 of 200 orders; checkpoint at LSN 200',
+      /^kept from LSN 41 on: for reader mailer, 160 behind; (\d\d|[2-9]) segments$/,
+      /^kept from LSN 201 on: by the checkpoint; [12] segments?$/,
+      // The second start: the mailer goes on where it was.
+      'the mailer has 240 of 400 orders; checkpoint at LSN 400',
+      /^kept from LSN 241 on: for reader mailer, 160 behind; (\d\d|[2-9]) segments$/,
+      /^kept from LSN 401 on: by the checkpoint; [12] segments?$/,
+    ],
+  },
   salvage: {
     ...salvage,
     lines: [

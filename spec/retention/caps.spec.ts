@@ -1,9 +1,18 @@
 /* eslint-disable rxjs-x/no-nested-subscribe -- logs that are opened and looked at while virtual time runs */
-import { asyncScheduler, distinctUntilChanged, map, mergeMap, timer, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  asyncScheduler,
+  distinctUntilChanged,
+  map,
+  mergeMap,
+  throwError,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import type { RunHelpers } from 'rxjs/testing';
 import { WalIoError, recoverWal, type SegmentStore, type Wal, type WalOptions } from 'rxwal';
-import { fault, marblePlan, memoryStore, memoryWal, virtualTime } from 'rxwal/testing';
-import { RAW, open, openFiles } from '../support/logs';
+import { fault, marblePlan, memoryStore, memoryWal, virtualTime, type StoreOperation } from 'rxwal/testing';
+import { RAW, open, openFiles, segmentFile } from '../support/logs';
 
 type Log = Wal<Uint8Array>;
 
@@ -224,16 +233,10 @@ describe('retention.maxBytes', () => {
       const { wal, store } = logWith(undefined);
       drive(wal, run, 'R-R-R-R-a');
       timer(10).subscribe(() => {
-        let sizes = 0;
-        // The first one is asked for by the recovery, of the segment that it reads.
-        const plan = marblePlan({ size: ['|', '#'] });
-        const blind = memoryStore({
-          files: store.snapshot(),
-          plan: (operation) => {
-            if (operation.kind === 'size') sizes += 1;
-            return operation.kind === 'size' && sizes > 3 ? plan({ ...operation, kind: 'size' }) : undefined;
-          },
-        });
+        // Of a segment that the recovery does not read.
+        const plan = ({ kind, file }: StoreOperation): Observable<never> | undefined =>
+          kind === 'size' && file === segmentFile(1) ? throwError(() => fault('EIO')) : undefined;
+        const blind = memoryStore({ files: store.snapshot(), plan });
         const opened = open(blind, { retention: { maxBytes: 300 } });
         if ('wal' in opened) {
           opened.wal.retention$.subscribe(({ firstLsn, problem }) => told.push([firstLsn, problem?.code]));

@@ -157,6 +157,19 @@ export function storeContract(name: string, makeStore: () => SegmentStore): void
         await did(again.close());
       });
 
+      it('know when they were last written, where the store can tell', async () => {
+        if (!store.modifiedAt) return;
+        const before = Date.now();
+        const file = await makeFile(store, 'a', 'a');
+        await did(file.close());
+        await did(store.rename('a', 'b'));
+        const made = await did(store.modifiedAt('b'));
+        // A file system may round, and has a clock of its own that ticks every few milliseconds.
+        expect(made).toBeGreaterThan(before - 1000);
+        expect(made).toBeLessThan(Date.now() + 1000);
+        await expect(did(store.modifiedAt('missing'))).rejects.toMatchObject({ code: 'ENOENT' });
+      });
+
       it.each(['read', 'write'] as const)('that are not there cannot be opened to %s', async (access) => {
         await expect(did(store.open('missing', access))).rejects.toMatchObject({ code: 'ENOENT' });
         expect(await names(store)).toEqual([]);
