@@ -31,6 +31,12 @@ export { deserialize } from './operators/deserialize';
 // Operators around a log.
 export { appendTo } from './operators/appendTo';
 export { committed } from './operators/committed';
+export { metrics, type MetricsOptions } from './operators/metrics';
+
+// What metrics() gives.
+export { histogramQuantile } from './metrics/histogramQuantile';
+export type { Histogram } from './metrics/histogram';
+export type { MeteredLog, WalMetrics } from './metrics/walMetrics';
 
 // What composing the line by hand takes.
 export { saveCheckpoint } from './saveCheckpoint';
@@ -71,6 +77,7 @@ export type {
   StoredFrame,
   TailOptions,
   WalState,
+  WalStats,
 } from './types';
 
 // Errors.

@@ -57,6 +57,7 @@ import type {
   SegmentInfo,
   TailOptions,
   WalState,
+  WalStats,
 } from './types';
 import type { CheckpointMark, Wal } from './wal';
 import { walWritable, type WalWritableOptions } from './writable';
@@ -113,6 +114,8 @@ export class LiveWal<T> implements Wal<T> {
   #verdict: number | WalError | undefined;
   /** Within `append`, whose caller will hear what becomes of it. */
   #appending = false;
+  /** Since the log was opened. */
+  readonly #counts = { rotations: 0, checkpoints: 0, rejected: 0 };
   #asked: Checkpoint | undefined;
   #saved: Checkpoint | undefined;
   #failure: { readonly cause: unknown } | undefined;
@@ -189,6 +192,7 @@ export class LiveWal<T> implements Wal<T> {
                 tap(() => {
                   this.#segments.push(info);
                   this.#retainer.onSegment(info);
+                  this.#counts.rotations += 1;
                 }),
               ),
           },
@@ -289,8 +293,13 @@ export class LiveWal<T> implements Wal<T> {
   /** Sends a value down the line. @returns its LSN, or why it has none. */
   #take(value: T): number | WalError {
     const verdict = this.#verdictOn(value);
-    if (typeof verdict !== 'number') this.#outputs.rejected.next({ value, error: verdict });
+    if (typeof verdict !== 'number') this.#reject(value, verdict);
     return verdict;
+  }
+
+  #reject(value: T, error: WalError): void {
+    this.#counts.rejected += 1;
+    this.#outputs.rejected.next({ value, error });
   }
 
   #verdictOn(value: T): number | WalError {
@@ -401,8 +410,10 @@ export class LiveWal<T> implements Wal<T> {
 
   #onCheckpoint(outcome: CheckpointOutcome): void {
     const { checkpoint: asked, saved, error } = outcome;
-    if (saved) this.#saved = asked;
-    else if (this.#asked === asked) this.#asked = this.#saved;
+    if (saved) {
+      this.#saved = asked;
+      this.#counts.checkpoints += 1;
+    } else if (this.#asked === asked) this.#asked = this.#saved;
     this.#retainer.onCheckpoint(outcome);
     if (error === undefined) this.#checkpoints.resolve(asked, asked);
     else this.#checkpoints.reject(asked, error);
@@ -613,6 +624,11 @@ export class LiveWal<T> implements Wal<T> {
     return this.#saved?.epoch;
   }
 
+  get stats(): WalStats {
+    const pendingRecords = this.#lastLsn - this.#ackedLsn;
+    return { pendingRecords, pendingBytes: this.#pendingBytes, segments: this.#segments.length, ...this.#counts };
+  }
+
   logFiles(): Promise<string[]> {
     return Promise.resolve(this.#segments.map(({ sequence }) => join(this.dir, segmentName(sequence))));
   }
@@ -623,7 +639,7 @@ export class LiveWal<T> implements Wal<T> {
         const verdict = this.#verdictOn(value);
         if (typeof verdict === 'number') return undefined;
         // One that there is no room for yet is taken later, and not refused.
-        if (!(verdict instanceof WalBackpressureError)) this.#outputs.rejected.next({ value, error: verdict });
+        if (!(verdict instanceof WalBackpressureError)) this.#reject(value, verdict);
         return verdict;
       },
       flush: () => this.flush(),

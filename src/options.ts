@@ -131,9 +131,7 @@ export function checkOptions<T>(options: WalOptions<T> = {}): CheckedOptions<T> 
   checkCallback('isCommit', isCommit);
   if (shutdown$ !== undefined && !hasMethods(shutdown$, 'subscribe'))
     throw wrongType('shutdown$', 'an Observable', shutdown$);
-  if (scheduler !== undefined && !hasMethods(scheduler, 'now', 'schedule')) {
-    throw wrongType('scheduler', 'a scheduler', scheduler);
-  }
+  checkScheduler(scheduler);
   const durability = checkDurability(options.durability ?? { mode: 'sync' });
   const preallocateBytes = integer('preallocateBytes', options.preallocateBytes ?? DEFAULT_PREALLOCATE_BYTES, 0);
   return {
@@ -208,6 +206,13 @@ export function checkSignal(signal: AbortSignal | undefined): AbortSignal | unde
   if (signal === undefined || (hasMethods(signal, 'addEventListener', 'removeEventListener') && 'aborted' in signal))
     return signal;
   throw wrongType('signal', 'an AbortSignal', signal);
+}
+
+/** @throws TypeError where there is something else than a scheduler. */
+export function checkScheduler(scheduler: unknown): void {
+  if (scheduler !== undefined && !hasMethods(scheduler, 'now', 'schedule')) {
+    throw wrongType('scheduler', 'a scheduler', scheduler);
+  }
 }
 
 /** @throws TypeError or RangeError, naming `name`, where `value` is not an integer from `min` to `max`. */

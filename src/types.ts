@@ -336,3 +336,19 @@ export interface Retention {
   /** Why a removal, or a cap, was not carried out the last time; absent where all is well. The log goes on, and the next one does the rest. */
   readonly problem?: WalError;
 }
+
+/** What a log has done since it was opened, and what waits in it: counts, for those who watch it. */
+export interface WalStats {
+  /** Records appended whose ack is not due yet: what `maxPendingRecords` bounds. */
+  readonly pendingRecords: number;
+  /** Bytes of the frames whose commit has not returned: what `maxPendingBytes` bounds. */
+  readonly pendingBytes: number;
+  /** Segments the log consists of. */
+  readonly segments: number;
+  /** Segments begun since the log was opened. */
+  readonly rotations: number;
+  /** Checkpoints saved since then. */
+  readonly checkpoints: number;
+  /** Values refused since then: what `rejected$` has told, or would have told somebody. */
+  readonly rejected: number;
+}

@@ -14,6 +14,7 @@ import type {
   Retention,
   TailOptions,
   WalState,
+  WalStats,
 } from './types';
 import type { WalWritableOptions } from './writable';
 
@@ -197,6 +198,8 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
   readonly lastCheckpoint: Checkpoint | undefined;
   /** Its epoch. */
   readonly checkpointEpoch: number | undefined;
+  /** Counts as they stand now. To watch a log, see `metrics`. */
+  readonly stats: WalStats;
   /** Paths of the segments, oldest first. */
   logFiles(): Promise<string[]>;
 }
