@@ -18,6 +18,7 @@ const noVirtualTime = { name: 'rxjs/testing', message: 'Virtual time belongs to 
 const oneImporter = {
   'cbor-x': 'src/codec/cborCodec.ts',
   'crc-32': 'src/format/crc.ts',
+  'node:diagnostics_channel': 'src/diagnostics.ts',
   'node:zlib': 'src/format/crc.ts',
   'node:fs': 'src/store/fileCalls.ts',
   'node:fs/promises': 'src/store/fileCalls.ts',

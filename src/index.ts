@@ -38,6 +38,9 @@ export { histogramQuantile } from './metrics/histogramQuantile';
 export type { Histogram } from './metrics/histogram';
 export type { MeteredLog, WalMetrics } from './metrics/walMetrics';
 
+// What every log publishes on node:diagnostics_channel.
+export type { WalDiagnostics } from './diagnostics';
+
 // What composing the line by hand takes.
 export { saveCheckpoint } from './saveCheckpoint';
 export { recover, type RecoverOptions, type Recovered } from './recover';

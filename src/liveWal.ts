@@ -19,6 +19,7 @@ import {
 } from 'rxjs';
 import { AckQueue } from './ackQueue';
 import { inNextTurn, monotonicScheduler } from './clock';
+import { Diagnostics } from './diagnostics';
 import { Door } from './door';
 import type { Entries } from './entries';
 import { WalBackpressureError, WalClosedError, WalIoError, WalPoisonedError, type WalError } from './errors';
@@ -68,6 +69,7 @@ export class LiveWal<T> implements Wal<T> {
   readonly durability: Durability;
 
   readonly #store: TrackedStore;
+  readonly #diagnostics: Diagnostics;
   readonly #unlock: Unlock;
   readonly #options: CheckedOptions<T>;
   readonly #logId: Uint8Array;
@@ -127,6 +129,7 @@ export class LiveWal<T> implements Wal<T> {
 
   constructor(store: TrackedStore, unlock: Unlock, recovered: Recovered, options: CheckedOptions<T>) {
     this.#store = store;
+    this.#diagnostics = new Diagnostics(store.dir);
     this.#unlock = unlock;
     this.#options = options;
     this.#logId = recovered.logId;
@@ -193,6 +196,7 @@ export class LiveWal<T> implements Wal<T> {
                   this.#segments.push(info);
                   this.#retainer.onSegment(info);
                   this.#counts.rotations += 1;
+                  this.#diagnostics.rotate(info);
                 }),
               ),
           },
@@ -299,6 +303,7 @@ export class LiveWal<T> implements Wal<T> {
 
   #reject(value: T, error: WalError): void {
     this.#counts.rejected += 1;
+    this.#diagnostics.reject(error);
     this.#outputs.rejected.next({ value, error });
   }
 
@@ -385,7 +390,10 @@ export class LiveWal<T> implements Wal<T> {
       this.#handedBytes = 0;
       this.#inFlight = false;
     }
-    if (done.bytes > 0 || done.firstLsn <= done.lastLsn) this.#outputs.commits.next(done);
+    if (done.bytes > 0 || done.firstLsn <= done.lastLsn) {
+      this.#diagnostics.commit(done);
+      this.#outputs.commits.next(done);
+    }
     if (this.#durableLsn > before) this.#outputs.durable.next(this.#durableLsn);
     this.#retainer.onCommit(done);
     // The next batch is on its way to the disk while acks are handed out.
@@ -415,6 +423,7 @@ export class LiveWal<T> implements Wal<T> {
       this.#counts.checkpoints += 1;
     } else if (this.#asked === asked) this.#asked = this.#saved;
     this.#retainer.onCheckpoint(outcome);
+    this.#diagnostics.checkpoint(outcome);
     if (error === undefined) this.#checkpoints.resolve(asked, asked);
     else this.#checkpoints.reject(asked, error);
   }
@@ -679,6 +688,7 @@ export class LiveWal<T> implements Wal<T> {
       this.#queue.isWaiting ||
       this.#turns.size > 0;
     this.#stopping = true;
+    this.#diagnostics.error(error);
     // What was acknowledged before is told first.
     this.#queue.finish(() => {
       this.#outputs.poison(error);

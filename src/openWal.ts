@@ -1,5 +1,6 @@
-import { concat, concatMap, defer, from, lastValueFrom, map, type Observable } from 'rxjs';
+import { concat, concatMap, defer, from, lastValueFrom, map, tap, type Observable } from 'rxjs';
 import { afterFailure } from './afterFailure';
+import { Diagnostics } from './diagnostics';
 import { asIoError } from './ioError';
 import { checkOptions, type WalOptions } from './options';
 import { recover } from './recover';
@@ -56,6 +57,7 @@ export function recoverWal<T = WalRecord>(store: SegmentStore, options: WalOptio
         afterFailure(() => concat(tracked.quiet, unlock())),
       );
     }),
+    tap((wal) => new Diagnostics(store.dir).recover(wal)),
     toTheEnd((unwanted) => from(unwanted.close())),
   );
 }
