@@ -19,6 +19,8 @@ const oneImporter = {
   'cbor-x': 'src/codec/cborCodec.ts',
   'crc-32': 'src/format/crc.ts',
   'node:diagnostics_channel': 'src/diagnostics.ts',
+  '@opentelemetry/api': 'src/opentelemetry.ts',
+  'prom-client': 'src/metrics/prometheusMetrics.ts',
   'node:zlib': 'src/format/crc.ts',
   'node:fs': 'src/store/fileCalls.ts',
   'node:fs/promises': 'src/store/fileCalls.ts',

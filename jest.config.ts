@@ -9,6 +9,8 @@ const config: Config = {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^rxwal$': '<rootDir>/src/index.ts',
+    '^rxwal/opentelemetry$': '<rootDir>/src/opentelemetry.ts',
+    '^rxwal/prometheus$': '<rootDir>/src/prometheus.ts',
     '^rxwal/testing$': '<rootDir>/src/testing/index.ts',
   },
   testTimeout: 120_000,

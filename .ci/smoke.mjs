@@ -10,10 +10,19 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
-const { name, exports: conditions } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const {
+  name,
+  exports: conditions,
+  peerDependenciesMeta,
+  devDependencies,
+} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const entries = Object.keys(conditions)
   .filter((entry) => typeof conditions[entry] !== 'string')
   .map((entry) => name + entry.slice(1));
+/** Packages that some entries need, in the versions that they are tested with here. */
+const optional = Object.keys(peerDependenciesMeta).filter((peer) => peerDependenciesMeta[peer].optional);
+const withPeers = [`${name}/opentelemetry`, `${name}/prometheus`];
+const alone = entries.filter((entry) => !withPeers.includes(entry));
 const folder = mkdtempSync(join(tmpdir(), `${name}-smoke-`));
 
 const run = (command, args, cwd = folder) =>
@@ -55,19 +64,56 @@ try {
   ]);
 
   // Both module systems see the same names, and behind them the same objects.
-  runNode(
-    'same.mjs',
-    `import assert from 'node:assert/strict';
+  const checkNames = (those) =>
+    runNode(
+      'same.mjs',
+      `import assert from 'node:assert/strict';
      import { createRequire } from 'node:module';
      const require = createRequire(import.meta.url);
-     for (const entry of ${JSON.stringify(entries)}) {
+     for (const entry of ${JSON.stringify(those)}) {
        const imported = await import(entry);
        const required = require(entry);
        assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), entry);
        for (const name of Object.keys(required)) assert.equal(imported[name], required[name], name);
      }
      assert.equal(require('${name}/package.json').name, '${name}');`,
+    );
+  assert.deepEqual(
+    readdirSync(join(folder, 'node_modules')).filter((each) => ['prom-client', '@opentelemetry'].includes(each)),
+    [],
+    'optional packages that came uninvited',
   );
+  checkNames(alone);
+  const names = readdirSync(join(folder, 'node_modules')).filter((each) => !each.startsWith('.'));
+
+  // With the packages that some entries need, those entries too: a log of one process, in both of its exporters.
+  run('npm', [
+    'install',
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...optional.map((peer) => `${peer}@${devDependencies[peer]}`),
+  ]);
+  checkNames(entries);
+  const exported = runNode(
+    'exported.mjs',
+    `import { metrics } from '@opentelemetry/api';
+     import { Registry } from 'prom-client';
+     import { openWal } from '${name}';
+     import { observeWal } from '${name}/opentelemetry';
+     import { collectWal } from '${name}/prometheus';
+     const wal = await openWal('exported');
+     const registry = new Registry();
+     collectWal(wal, registry, { labels: {} });
+     observeWal(wal, metrics.getMeter('smoke')).unsubscribe();
+     await wal.append({ n: 1 });
+     await wal.close();
+     console.log(await registry.metrics());`,
+  );
+  assert.match(exported, /^rxwal_appended_records_total 1$/m);
+  assert.match(exported, /^rxwal_commit_duration_seconds_count\{durable="true"\} 1$/m);
 
   // What one process writes by import, another reads by require.
   runNode(
@@ -119,7 +165,6 @@ try {
     throw new Error(`the published types do not compile:\n${error.stdout}`, { cause: error });
   }
 
-  const names = readdirSync(join(folder, 'node_modules')).filter((each) => !each.startsWith('.'));
   console.log(
     `smoke: ${packed.filename}, ${files.length} files, ${packed.size} bytes, installs ${names.length} folders`,
   );

@@ -1,4 +1,8 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import * as rxwal from 'rxwal';
+import * as opentelemetry from 'rxwal/opentelemetry';
+import * as prometheus from 'rxwal/prometheus';
 import * as testing from 'rxwal/testing';
 
 /** A name more or less is a change of the public API: it belongs in the changelog, in a type test and in an example. */
@@ -59,5 +63,32 @@ describe('rxwal/testing', () => {
       'simulatedDisk',
       'virtualTime',
     ]);
+  });
+});
+
+describe('the exporters', () => {
+  it('export these names at run time, and no others', () => {
+    expect(Object.keys(opentelemetry)).toEqual(['observeWal']);
+    expect(Object.keys(prometheus)).toEqual(['collectWal']);
+  });
+
+  it.each([
+    ['index', []],
+    ['testing/index', []],
+    // For its types alone.
+    ['opentelemetry', []],
+    // The second one is a dependency of the first.
+    ['prometheus', ['prom-client', '@opentelemetry/api']],
+  ])('%s loads no package that is optional but %j', (entry, expected) => {
+    const program = `
+      require('./src/${entry}');
+      const loaded = Object.keys(require.cache).map((path) => /node_modules\\/(@opentelemetry\\/[^/]+|prom-client)\\//.exec(path)?.[1]);
+      console.log(JSON.stringify([...new Set(loaded.filter((name) => name))]));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--require', 'tsx/cjs', '--eval', program], {
+      cwd: join(__dirname, '..'),
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual(expected);
   });
 });

@@ -29,6 +29,7 @@ import { FRAME_OVERHEAD_BYTES } from './format/frame';
 import { asIoError } from './ioError';
 import { line } from './line';
 import { LogReader } from './logReader';
+import { MEASURED_COMMITS } from './metrics/measuredCommits';
 import { checkpoint, type CheckpointOptions, type CheckpointOutcome } from './operators/checkpoint';
 import { checkNames, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
@@ -367,6 +368,10 @@ export class LiveWal<T> implements Wal<T> {
     return this.#outputs.commits$;
   }
 
+  get [MEASURED_COMMITS](): Observable<Commit> {
+    return this.#outputs.measured;
+  }
+
   get durable$(): Observable<number> {
     return this.#outputs.durable$;
   }
@@ -392,6 +397,7 @@ export class LiveWal<T> implements Wal<T> {
     }
     if (done.bytes > 0 || done.firstLsn <= done.lastLsn) {
       this.#diagnostics.commit(done);
+      if (this.#outputs.measured.observed) this.#outputs.measured.next(done);
       this.#outputs.commits.next(done);
     }
     if (this.#durableLsn > before) this.#outputs.durable.next(this.#durableLsn);

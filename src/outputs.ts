@@ -6,6 +6,8 @@ export class Outputs<T> {
   /* eslint-disable rxjs-x/no-exposed-subjects -- the log's own ends; what it shows the world stands below */
   readonly acks = new Subject<Ack>();
   readonly commits = new Subject<Commit>();
+  /** The same, for those who only measure: to be heard there is not to be heard. */
+  readonly measured = new Subject<Commit>();
   readonly rejected = new Subject<Rejection<T>>();
   /** These two tell their last value to a late subscriber, also when they have ended: a BehaviorSubject would not. */
   readonly durable = new ReplaySubject<number>(1);
@@ -34,6 +36,7 @@ export class Outputs<T> {
   poison(error: Error): void {
     this.#poisoned = true;
     this.state.next('poisoned');
+    this.measured.complete();
     for (const output of [this.acks, this.commits, this.durable]) output.error(error);
   }
 
@@ -46,6 +49,7 @@ export class Outputs<T> {
     if (sourceError) this.acks.error(sourceError.error);
     else this.acks.complete();
     this.commits.complete();
+    this.measured.complete();
     this.durable.complete();
     if (sourceError && !heard) reportUnhandled(sourceError.error);
   }

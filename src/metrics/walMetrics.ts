@@ -5,6 +5,9 @@ import type { Histogram } from './histogram';
 /** What a sample is taken from: a log, or what looks like one. */
 export type MeteredLog = Pick<Wal<unknown>, 'state$' | 'stats' | 'firstLsn' | 'lastLsn' | 'durableLsn' | 'recovery'>;
 
+/** What an exporter reads. */
+export type ObservedLog = MeteredLog & Pick<Wal<unknown>, 'commits$' | 'dir' | 'durability'>;
+
 /** One sample of a log. Totals and histograms count since `metrics()` was subscribed; rates, since the sample before. */
 export interface WalMetrics {
   /** The scheduler's time, in milliseconds. */
