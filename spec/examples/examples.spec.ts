@@ -6,6 +6,7 @@ import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
 import * as failures from '../../examples/failures';
 import * as marbleTest from '../../examples/marbleTest';
+import * as metrics from '../../examples/metrics';
 import * as modes from '../../examples/modes';
 import * as pipeline from '../../examples/pipeline';
 import * as powerCuts from '../../examples/powerCuts';
@@ -52,6 +53,22 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
     ],
   },
   marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },
+  metrics: {
+    ...metrics,
+    lines: [
+      'segment 1 begins with LSN 5001',
+      'closed: 5000 of 5000 acknowledged, 0 waiting',
+      /^\d+ acks a second, [3-6]\d\.\d records a batch, a commit's p99 is \d+\.\d\d ms$/,
+      'rxwal_appended_records_total{log="sales"} 5000',
+      'rxwal_durable_lag_records{log="sales"} 0',
+      'rxwal_state{log="sales",state="open"} 0',
+      'rxwal_state{log="sales",state="closing"} 0',
+      'rxwal_state{log="sales",state="closed"} 1',
+      'rxwal_state{log="sales",state="poisoned"} 0',
+      /^rxwal_commit_duration_seconds_sum\{log="sales",durable="true"\} \d+\.\d+$/,
+      /^rxwal_commit_duration_seconds_count\{log="sales",durable="true"\} (79|[89]\d|1\d\d)$/,
+    ],
+  },
   modes: {
     ...modes,
     lines: [
