@@ -73,17 +73,16 @@ export class PrometheusMetrics {
   /** Observes the commits of a log. @returns what ends that, and takes what it has observed out. */
   observe(member: Member): () => void {
     const { wal, labels } = member;
-    const series = [
-      { ...labels, durable: 'true' },
-      ...(wal.durability.mode === 'nosync' ? [{ ...labels, durable: 'false' }] : []),
-    ];
+    const durable = { ...labels, durable: 'true' };
+    const written = { ...labels, durable: 'false' };
+    const series = wal.durability.mode === 'nosync' ? [durable, written] : [durable];
     for (const each of series) this.#seconds.zero(each);
     this.#records.zero(labels);
     this.#bytes.zero(labels);
     const observing = measuredCommits(wal).subscribe({
       next: (done) => {
         member.writtenBytes += done.bytes;
-        this.#seconds.observe({ ...labels, durable: String(done.durable) }, (done.writeMs + done.syncMs) / 1000);
+        this.#seconds.observe(done.durable ? durable : written, (done.writeMs + done.syncMs) / 1000);
         if (done.records === 0) return;
         this.#records.observe(labels, done.records);
         this.#bytes.observe(labels, done.bytes);
