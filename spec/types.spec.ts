@@ -4,7 +4,9 @@ import {
   appendTo,
   cborCodec,
   committed,
+  histogramQuantile,
   isTransactionCommit,
+  metrics,
   openWal,
   rawCodec,
   readWal,
@@ -18,18 +20,23 @@ import {
   type DurabilityMode,
   type Entries,
   type Entry,
+  type Histogram,
   type Id,
+  type MeteredLog,
   type ReadOptions,
   type Recovery,
   type Rejection,
   type SegmentStore,
   type Wal,
+  type WalDiagnostics,
   type WalError,
   type WalErrorCode,
+  type WalMetrics,
   type WalOptions,
   type WalPoisonedError,
   type WalRecord,
   type WalState,
+  type WalStats,
 } from 'rxwal';
 import { memoryStore, memoryWal, virtualTime, type MemoryStore } from 'rxwal/testing';
 
@@ -289,6 +296,26 @@ describe('the test kit', () => {
   it('gives what a test gives', () => {
     expectToCompile(() => {
       expectType(virtualTime(() => 42)).toBe<number>();
+    });
+  });
+});
+
+describe('watching', () => {
+  it('gives samples of a log of any type', () => {
+    expectToCompile(() => {
+      const log: MeteredLog = wal;
+      expectType(wal.commits$.pipe(metrics(log))).toBe<Observable<WalMetrics>>();
+      expectType(wal.commits$.pipe(metrics(wal, { intervalMs: 100 }))).toBe<Observable<WalMetrics>>();
+      expectType(wal.stats).toBe<WalStats>();
+      // @ts-expect-error -- samples are taken of commits
+      return wal.acks$.pipe(metrics(wal));
+    });
+  });
+
+  it('tells quantiles of histograms, and messages by their channel', () => {
+    expectToCompile((histogram?: Histogram, message?: WalDiagnostics['rxwal:commit']) => {
+      expectType(histogramQuantile(histogram!, 0.5)).toBe<number>();
+      expectType(message!.commit).toBe<Commit>();
     });
   });
 });

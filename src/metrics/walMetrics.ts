@@ -51,8 +51,8 @@ export interface WalMetrics {
   /** Milliseconds of the writes. Where a write is durable by itself (`O_DSYNC`: Linux, in the modes that sync) the sync is in it. */
   readonly writeMs: Histogram;
   /**
-   * Milliseconds of the fsyncs that were calls of their own. Its count says how many there were: on Linux, in the modes that sync, only those of
-   * rotations and of a flush without records, because the sync of a batch is inside `writeMs`.
+   * Milliseconds of the fsyncs that were calls of their own. Its count says how many there were: none on Linux in the modes that sync, where the sync of a
+   * batch is inside `writeMs`.
    */
   readonly syncMs: Histogram;
   /** Records of the commits that had any. */
