@@ -31,6 +31,41 @@ async function replay(dir: string): Promise<void> {
     .forEach(({ lsn, value }) => console.log(`${lsn}: ${value.type}`));
   // #endregion transactions-replay
   await wal.close();
+  await interleaved(join(dir, 'transfers'));
+}
+
+// #region transactions-interleaved
+/** Each record names the transfer that it belongs to; a `note` belongs to none. */
+type Posting =
+  | { readonly type: 'note'; readonly text: string }
+  | { readonly type: 'posted'; readonly transfer: string; readonly account: string; readonly cents: number }
+  | { readonly type: 'committed' | 'aborted'; readonly transfer: string };
+
+const wholeTransfers = committed<Posting>({
+  isCommit: ({ type }) => type === 'committed',
+  isAbort: ({ type }) => type === 'aborted',
+  transactionOf: (posting) => (posting.type === 'note' ? undefined : posting.transfer),
+  maxOpenRecords: 100_000, // what is held has a bound; past it the stream fails and names the oldest transfer
+});
+// #endregion transactions-interleaved
+
+async function interleaved(dir: string): Promise<void> {
+  // #region transactions-interleaved
+  await using wal = await openWal<Posting>(dir);
+  wal.next({ type: 'posted', transfer: 'T1', account: 'alice', cents: -500 });
+  wal.next({ type: 'posted', transfer: 'T2', account: 'bob', cents: -70 });
+  wal.next({ type: 'posted', transfer: 'T1', account: 'carol', cents: 500 });
+  wal.next({ type: 'note', text: 'the day begins' });
+  wal.next({ type: 'committed', transfer: 'T1' });
+  wal.next({ type: 'aborted', transfer: 'T2' });
+  await wal.sync();
+
+  // T1 as a whole, at its commit; the note at once; nothing of T2.
+  await wal
+    .read()
+    .pipe(wholeTransfers)
+    .forEach(({ lsn, value }) => console.log(`${lsn}: ${JSON.stringify(value)}`));
+  // #endregion transactions-interleaved
 }
 
 if (require.main === module) void main(process.argv[2] ?? mkdtempSync(join(tmpdir(), 'rxwal-')));

@@ -17,6 +17,7 @@ describe('rxwal', () => {
       'WalError',
       'WalIoError',
       'WalLockedError',
+      'WalOpenTransactionsError',
       'WalPoisonedError',
       'WalRecordError',
       'WalTruncatedError',

@@ -1,5 +1,15 @@
 import type { Writable } from 'node:stream';
-import { firstValueFrom, forkJoin, map, mergeMap, of, type Observable, type Observer, type SchedulerLike } from 'rxjs';
+import {
+  firstValueFrom,
+  forkJoin,
+  map,
+  mergeMap,
+  of,
+  type MonoTypeOperatorFunction,
+  type Observable,
+  type Observer,
+  type SchedulerLike,
+} from 'rxjs';
 import {
   appendTo,
   cborCodec,
@@ -16,6 +26,7 @@ import {
   type CheckpointMark,
   type Codec,
   type Commit,
+  type CommittedOptions,
   type Durability,
   type DurabilityMode,
   type Entries,
@@ -27,6 +38,7 @@ import {
   type Recovery,
   type Rejection,
   type SegmentStore,
+  type TransactionId,
   type Wal,
   type WalDiagnostics,
   type WalError,
@@ -246,6 +258,48 @@ describe('operators', () => {
     });
   });
 
+  it('committed takes the type of its source where it is told what commits', () => {
+    expectToCompile(() => {
+      const byId = committed({
+        isCommit: (event: MyEvent) => event.type === 'Paid',
+        transactionOf: (event) => (event.type === 'Placed' ? event.id : undefined),
+        maxOpenRecords: 1000,
+      });
+      expectType(byId).toBe<MonoTypeOperatorFunction<Entry<MyEvent>>>();
+      expectType(
+        readWal<MyEvent>('dir').pipe(
+          committed({ isCommit: ({ type }) => type === 'Paid', isReset: (event) => 'cents' in event }),
+        ),
+      ).toBe<Observable<Entry<MyEvent>>>();
+      expectType(of<MyEvent>({ type: 'Paid', cents: 1 }).pipe(appendTo(wal), committed({ isCommit: () => true }))).toBe<
+        Observable<Entry<MyEvent>>
+      >();
+      expectType(
+        readWal<WalRecord & { readonly transactionId: Id }>('dir').pipe(
+          committed({
+            isCommit: (record) => isTransactionCommit(record),
+            transactionOf: ({ transactionId }) => transactionId,
+          }),
+        ),
+      ).toBe<Observable<Entry<WalRecord & { readonly transactionId: Id }>>>();
+    });
+  });
+
+  it('committed refuses what cannot tell transactions', () => {
+    expectToCompile(() => {
+      // @ts-expect-error -- nothing would ever be committed
+      committed<MyEvent>({});
+      // @ts-expect-error -- each object is another transaction
+      committed<MyEvent>({ isCommit: () => true, transactionOf: (event) => ({ event }) });
+      // @ts-expect-error -- there is no such option
+      committed<MyEvent>({ isCommit: () => true, isRollback: () => false });
+    });
+    expectType<CommittedOptions<MyEvent>['transactionOf']>().toBe<
+      ((value: MyEvent) => TransactionId | undefined) | undefined
+    >();
+    expectType<TransactionId>().toBe<string | number | bigint>();
+  });
+
   it('codecs are of what they carry', () => {
     expectType<ReturnType<typeof rawCodec>>().toBe<Codec<Uint8Array>>();
     expectToCompile(() => {
@@ -286,6 +340,7 @@ describe('errors', () => {
       | 'WAL_VERSION'
       | 'WAL_TRUNCATED'
       | 'WAL_PROJECTION'
+      | 'WAL_OPEN_TRANSACTIONS'
       | 'WAL_IO'
     >();
     expectType<WalPoisonedError['outcome']>().toBe<'not written' | 'unknown'>();

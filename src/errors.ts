@@ -9,6 +9,7 @@ export type WalErrorCode =
   | 'WAL_VERSION'
   | 'WAL_TRUNCATED'
   | 'WAL_PROJECTION'
+  | 'WAL_OPEN_TRANSACTIONS'
   | 'WAL_IO';
 
 /** The base of every error that rxwal makes. `code` is stable; `cause` is what lay beneath, where something did. */
@@ -197,6 +198,40 @@ export class WalProjectionError extends WalError {
   ) {
     const why = cause instanceof Error ? `: ${cause.message}` : '';
     super('WAL_PROJECTION', `The projection ${projection} stopped at LSN ${lsn}: ${reason}${why}`, { cause });
+  }
+}
+
+/** Of the transactions that are open, the one that began first. */
+export interface OldestTransaction {
+  /** Absent where values name no transaction. */
+  readonly id?: string | number | bigint;
+  /** LSN of its first record. */
+  readonly firstLsn: number;
+}
+
+/**
+ * `WAL_OPEN_TRANSACTIONS`: `committed` holds as many records of open transactions as it may (`maxOpenRecords`), and another one came.
+ *
+ * What now: a transaction that its writer has left must be ended by an abort record or a reset; for larger ones raise `maxOpenRecords`.
+ */
+export class WalOpenTransactionsError extends WalError {
+  override readonly name = 'WalOpenTransactionsError';
+
+  constructor(
+    /** `maxOpenRecords`. */
+    readonly limit: number,
+    /** The record that there was no room for. */
+    readonly lsn: number,
+    /** How many transactions were open. */
+    readonly transactions: number,
+    readonly oldest: OldestTransaction,
+  ) {
+    const id = oldest.id === undefined ? '' : `, ${typeof oldest.id === 'string' ? `'${oldest.id}'` : oldest.id},`;
+    super(
+      'WAL_OPEN_TRANSACTIONS',
+      `${limit} records of ${transactions} open transactions are held, which is maxOpenRecords, and LSN ${lsn} is one more. ` +
+        `The oldest transaction${id} began at LSN ${oldest.firstLsn}: end it by an abort record or a reset, or raise maxOpenRecords.`,
+    );
   }
 }
 

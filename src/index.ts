@@ -30,7 +30,7 @@ export { deserialize } from './operators/deserialize';
 
 // Operators around a log.
 export { appendTo } from './operators/appendTo';
-export { committed } from './operators/committed';
+export { committed, type CommittedOptions, type TransactionId } from './operators/committed';
 export { metrics, type MetricsOptions } from './operators/metrics';
 
 // What metrics() gives.
@@ -91,6 +91,7 @@ export {
   WalError,
   WalIoError,
   WalLockedError,
+  WalOpenTransactionsError,
   WalPoisonedError,
   WalProjectionError,
   WalRecordError,
@@ -98,5 +99,6 @@ export {
   WalVersionError,
   type CorruptionPlace,
   type LockHolder,
+  type OldestTransaction,
   type WalErrorCode,
 } from './errors';

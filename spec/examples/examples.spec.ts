@@ -124,7 +124,16 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
   },
   transactions: {
     ...transactions,
-    lines: ['durable after the commit: 3', '1: CreateNode', '2: SetNodeProperty', '3: TransactionCommit'],
+    lines: [
+      'durable after the commit: 3',
+      '1: CreateNode',
+      '2: SetNodeProperty',
+      '3: TransactionCommit',
+      '4: {"type":"note","text":"the day begins"}',
+      '1: {"type":"posted","transfer":"T1","account":"alice","cents":-500}',
+      '3: {"type":"posted","transfer":"T1","account":"carol","cents":500}',
+      '5: {"type":"committed","transfer":"T1"}',
+    ],
   },
 };
 
