@@ -2,7 +2,8 @@ import { concat, concatMap, defer, from, lastValueFrom, map, tap, type Observabl
 import { afterFailure } from './afterFailure';
 import { Diagnostics } from './diagnostics';
 import { asIoError } from './ioError';
-import { checkOptions, type WalOptions } from './options';
+import { openUntilAborted } from './openUntilAborted';
+import { checkOptions, checkSignal, type WalOptions } from './options';
 import { recover } from './recover';
 import { nodeStore, type NodeStoreOptions } from './store/nodeStore';
 import type { SegmentStore } from './store/segmentStore';
@@ -13,7 +14,15 @@ import type { Wal } from './wal';
 import type { WalRecord } from './walRecord';
 
 /** How a log behaves, how it uses the disk, and who may read the files that it makes. */
-export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {}
+export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {
+  /**
+   * Gives the opening up: it ends at its next step, gives the lock back, and rejects with `signal.reason`; what it leaves on disk is what a
+   * crash would, and the next opening goes on from there. Once the log is open the signal does nothing; `shutdown$` closes a log.
+   *
+   * @default never
+   */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Opens the log in a directory, and makes one where there is none. There is no other way in: what you get has been recovered,
@@ -21,7 +30,7 @@ export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {}
  *
  * Rejects with `WalLockedError` (open elsewhere), `WalCorruptError` (damage: file, offset, LSN), `WalVersionError` (a newer format),
  * `WalRecordError` (a record above `maxRecordBytes`), `WalIoError` (a file that cannot be read or made), TypeError or RangeError (a
- * bad option, by name). On disk, nothing has been changed then that another opening would not do again.
+ * bad option, by name), or `signal.reason`. On disk, nothing has been changed then that another opening would not do again.
  *
  * @param dir made where it is not there.
  * @example
@@ -31,8 +40,13 @@ export interface OpenWalOptions<T> extends WalOptions<T>, NodeStoreOptions {}
  */
 export async function openWal<T = WalRecord>(dir: string, options: OpenWalOptions<T> = {}): Promise<Wal<T>> {
   if (typeof dir !== 'string' || dir === '') throw new TypeError(`dir must be a path, not ${JSON.stringify(dir)}`);
-  const { fileMode, directoryMode, io, ...walOptions } = options;
-  return lastValueFrom(recoverWal(nodeStore(dir, { fileMode, directoryMode, io }), walOptions));
+  const { fileMode, directoryMode, io, signal: given, ...walOptions } = options;
+  const signal = checkSignal(given);
+  const store = nodeStore(dir, { fileMode, directoryMode, io });
+  const opened$ = signal
+    ? openUntilAborted(store, signal, (guarded) => recoverWal(guarded, walOptions))
+    : recoverWal(store, walOptions);
+  return lastValueFrom(opened$);
 }
 
 /**

@@ -22,13 +22,14 @@ import { runUntil, type StoredRun } from './reading/storedRun';
 import { entriesOf } from './reading/entriesOf';
 import { asIoError } from './ioError';
 import { deserialize } from './operators/deserialize';
-import { WAL_OPTIONS, checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions } from './options';
+import { WAL_OPTIONS, checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions, checkSignal } from './options';
 import type { Gap } from './salvage/gap';
 import { salvage } from './salvage/salvage';
 import { segmentRuns, withFile } from './reading/segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
 import type { Codec, Entry, ReadOptions, SegmentInfo } from './types';
+import { untilAborted } from './untilAborted';
 import type { WalRecord } from './walRecord';
 
 export interface ReadWalOptions<T> extends ReadOptions {
@@ -47,6 +48,8 @@ export interface ReadWalOptions<T> extends ReadOptions {
    * Is told of each gap, between the entries that it lies between; of those before `after` too. With `recovery: 'salvage'` only.
    */
   readonly onGap?: ((gap: Gap) => void) | undefined;
+  /** Ends the reading with `signal.reason`; what is open is closed. Default: never. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -73,11 +76,12 @@ export function readWal<T = WalRecord>(
   options: ReadWalOptions<T> = {},
 ): Observable<Entry<T>> {
   // What is for writing only does not matter here, so that one object can serve both.
-  checkReadOptions(options, ['after', 'until', 'recovery', 'onGap', ...WAL_OPTIONS]);
+  checkReadOptions(options, ['after', 'until', 'recovery', 'onGap', 'signal', ...WAL_OPTIONS]);
   const { after, until = Infinity } = options;
   const codec = checkCodec(options.codec ?? cborCodec<T>());
   const maxRecordBytes = checkMaxRecordBytes(options.maxRecordBytes);
   checkRecovery(options);
+  const signal = checkSignal(options.signal);
   return defer(() => {
     const store = typeof source === 'string' ? nodeStore(source) : source;
     if (options.recovery === 'salvage') return salvaged(store, codec, maxRecordBytes, options);
@@ -106,7 +110,7 @@ export function readWal<T = WalRecord>(
       }),
       entriesOf(codec, after),
     );
-  });
+  }).pipe(untilAborted(signal));
 }
 
 /** A segment that was there is gone: what has a checkpoint beside us left? */

@@ -15,6 +15,7 @@ import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
 import * as retention from '../../examples/retention';
 import * as salvage from '../../examples/salvage';
+import * as signals from '../../examples/signals';
 import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
 
@@ -117,6 +118,10 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       '3 records; LSNs that a gap has moved: [{"lsn":2,"was":3}]',
       'the repaired log goes on behind LSN 3',
     ],
+  },
+  signals: {
+    ...signals,
+    lines: ['1: 19 degrees', '2: 20 degrees', '3: 21 degrees', 'given up: Error: warm enough'],
   },
   subject: {
     ...subject,

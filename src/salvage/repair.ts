@@ -8,13 +8,14 @@ import { LOG_ID_BYTES } from '../format/header';
 import { handOnInTurn, inTurn } from '../inTurn';
 import { asIoError } from '../ioError';
 import { recoverWal } from '../openWal';
-import { checkCallback, checkMaxRecordBytes, checkReadOptions } from '../options';
+import { checkCallback, checkMaxRecordBytes, checkReadOptions, checkSignal } from '../options';
 import { rawCodec } from '../codec/rawCodec';
 import { saveCheckpoint } from '../saveCheckpoint';
-import { moveDirectory, nodeStore, type NodeStoreOptions } from '../store/nodeStore';
+import { moveDirectory, nodeStore, removeDirectory, type NodeStoreOptions } from '../store/nodeStore';
 import type { SegmentStore } from '../store/segmentStore';
 import { SegmentWriter } from '../store/segmentWriter';
 import type { Checkpoint, StoredFrame } from '../types';
+import { untilAborted } from '../untilAborted';
 import type { Wal } from '../wal';
 import type { Gap } from './gap';
 import { salvage } from './salvage';
@@ -29,6 +30,11 @@ export interface RepairWalOptions extends NodeStoreOptions {
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /** Is told now and then how far the repair has come. */
   readonly onProgress?: ((progress: RepairProgress) => void) | undefined;
+  /**
+   * Gives the repair up: it rejects with `signal.reason`, when what it has made of `<target>.partial` is removed. What it has written into a
+   * store stays there. Once the target has its name the signal does nothing. Default: never.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How much of the damaged log has been read. */
@@ -83,7 +89,7 @@ export interface Repair {
  *
  * Rejects with `WalIoError` for a directory that cannot be read or made, or a target that is not empty; `WalPoisonedError` (or `WalIoError`) for a target
  * that cannot be written (what is there of `<target>.partial` is then to be removed by hand); TypeError or RangeError for a bad
- * option. Memory: one segment.
+ * option; `signal.reason`. Memory: one segment.
  *
  * @param source the damaged log: its directory, or any store. Nobody should be writing it.
  * @param target a directory that is not there yet, or empty; or any empty store.
@@ -95,9 +101,11 @@ export async function repairWal(
   target: string | SegmentStore,
   options: RepairWalOptions = {},
 ): Promise<Repair> {
-  checkReadOptions(options, ['after', 'maxRecordBytes', 'onGap', 'onProgress', 'fileMode', 'directoryMode']);
+  checkReadOptions(options, ['after', 'maxRecordBytes', 'onGap', 'onProgress', 'fileMode', 'directoryMode', 'signal']);
   checkCallback('onGap', options.onGap);
   checkCallback('onProgress', options.onProgress);
+  const signal = checkSignal(options.signal);
+  signal?.throwIfAborted();
   const damaged = typeof source === 'string' ? nodeStore(source) : source;
   if (typeof target !== 'string') {
     await refuseUsed(target);
@@ -107,7 +115,15 @@ export async function repairWal(
   const partial = nodeStore(`${resolve(target)}.partial`, options);
   await refuseUsed(nodeStore(target));
   await refuseUsed(partial, 'left from a repair that did not end? Remove it and try again');
-  const repair = await new Repairing(damaged, partial, options).run();
+  let repair: Repair;
+  try {
+    repair = await new Repairing(damaged, partial, options).run();
+  } catch (error) {
+    // All of it is this repair's. Where it cannot be removed, the next one says that it is in the way.
+    if (signal?.aborted && error === signal.reason)
+      await lastValueFrom(removeDirectory(partial.dir)).catch(() => undefined);
+    throw error;
+  }
   await lastValueFrom(moveDirectory(partial.dir, resolve(target)).pipe(asIoError('Renaming', partial.dir)));
   return repair;
 }
@@ -139,6 +155,8 @@ class Repairing {
   /** Runs of records whose LSNs have moved by the same number. */
   readonly #runs: Renumbered[] = [];
   #wal: Wal<Uint8Array> | undefined;
+  /** The opening of the new log, where it has begun. */
+  #opening: Promise<void> | undefined;
   /** LSN of the last record in the damaged log, and in the new one. */
   #wasLsn = 0;
   #lastLsn = 0;
@@ -156,7 +174,9 @@ class Repairing {
   }
 
   async run(): Promise<Repair> {
-    const damaged = await lastValueFrom(salvage(this.source, this.#maxRecordBytes));
+    const damaged = await lastValueFrom(
+      salvage(this.source, this.#maxRecordBytes).pipe(untilAborted(this.options.signal)),
+    );
     this.#checkpoint = damaged.checkpoint;
     const totalBytes = damaged.segments.reduce((sum, { size }) => sum + size, 0);
     let bytes = 0;
@@ -172,11 +192,14 @@ class Repairing {
       damaged.end().forEach(this.#tell);
       if (!this.#wal) await this.#begin(Math.max(this.options.after ?? 0, damaged.checkpoint?.lsn ?? 0) + 1);
     } finally {
+      // Who gives up does not wait for what has begun; what is left to others is.
+      await this.#opening?.catch(() => undefined);
       await this.#wal?.close();
     }
     const checkpoint = this.#movedCheckpoint(damaged.checkpoint);
     if (checkpoint)
       await lastValueFrom(saveCheckpoint(this.target, checkpoint, this.#logId), { defaultValue: undefined });
+    this.options.signal?.throwIfAborted();
     return {
       records: this.#records,
       firstLsn: this.#firstLsn,
@@ -215,7 +238,10 @@ class Repairing {
     };
     // What gathers while the segment is begun would be placed by recursion.
     const turn = inTurn();
-    const copied = salvaged$.pipe(concatMap((salvaged) => place(salvaged).pipe(handOnInTurn(turn))));
+    const copied = salvaged$.pipe(
+      concatMap((salvaged) => place(salvaged).pipe(handOnInTurn(turn))),
+      untilAborted(this.options.signal),
+    );
     await lastValueFrom(copied, { defaultValue: undefined });
     // What has been handed on is written before more is read.
     await this.#wal?.flush();
@@ -223,7 +249,7 @@ class Repairing {
   }
 
   async #beginSegment(lsn: number): Promise<void> {
-    if (!this.#wal) await this.#begin(lsn);
+    if (!this.#wal) await (this.#opening = this.#begin(lsn));
     // A segment wholly below the checkpoint would be removed when the log is opened.
     else if (this.#wasLsn > (this.#checkpoint?.lsn ?? 0)) await this.#wal.rotate();
   }

@@ -10,6 +10,7 @@ export {
   read,
   readSync,
   readdir,
+  rm,
   stat,
   type Dirent,
   type Stats,

@@ -22,6 +22,7 @@ import {
   mkdir,
   poolCalls,
   readdir,
+  rm,
   stat,
   type Dirent,
   type FileCalls,
@@ -114,6 +115,13 @@ export function moveDirectory(from: string, to: string): Observable<void> {
     poolCalls.rename(from, to, done);
   });
   return concat(moved.pipe(ignoreElements()), syncDirectory(dirname(to), poolCalls));
+}
+
+/** Removes a directory and all that is in it. */
+export function removeDirectory(dir: string): Observable<void> {
+  return call((done) => {
+    rm(dir, { recursive: true, force: true }, done as (error: NodeJS.ErrnoException | null) => void);
+  });
 }
 
 class NodeStore implements SegmentStore {
