@@ -11,6 +11,7 @@ export {
   readSync,
   readdir,
   rm,
+  rmdir,
   stat,
   type Dirent,
   type Stats,

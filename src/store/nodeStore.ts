@@ -23,23 +23,27 @@ import {
   poolCalls,
   readdir,
   rm,
+  rmdir,
   stat,
   type Dirent,
   type FileCalls,
   type Stats,
 } from './fileCalls';
 import { tryLockDescriptor, unlockDescriptor } from './lock';
+import { PLATFORM, type Platform } from './platform';
 import { readStarts } from './readStarts';
 import { REGULAR_ONLY, strangerIn } from './regularFile';
 import {
   LOCK_FILE,
   isLeftover,
+  knownName,
   type SegmentAccess,
   type SegmentFile,
   type SegmentStore,
   type Unlock,
 } from './segmentStore';
 import { threadCalls } from './threadCalls';
+import { whileInUse } from './whileInUse';
 
 /** How a store uses the disk, and who may read and write what it makes. The process's umask takes its bits away, as everywhere. */
 export interface NodeStoreOptions {
@@ -72,15 +76,6 @@ export interface NodeStoreOptions {
 }
 
 /**
- * The flag that makes each write durable before it returns: one trip through the thread pool where `write` and `fdatasync` take
- * two. Not on macOS, where it stops at the drive's cache and libuv's fsync (`F_FULLFSYNC`) does not; Windows has none.
- */
-const O_DSYNC: number | undefined = process.platform === 'darwin' ? undefined : constants.O_DSYNC;
-
-/** A directory cannot be opened, and so not fsync'd, on Windows; NTFS journals its names. */
-const CAN_SYNC_DIRECTORY = process.platform !== 'win32';
-
-/**
  * A directory of the real disk, through `node:fs`.
  *
  * A symbolic link, a directory or a pipe in the place of one of the log's files is never opened, and is left alone.
@@ -88,12 +83,18 @@ const CAN_SYNC_DIRECTORY = process.platform !== 'win32';
  * @param dir made where it is not there.
  * @throws TypeError or RangeError for an option that is none.
  */
-export function nodeStore(
+export function nodeStore(dir: string, options: NodeStoreOptions = {}): SegmentStore {
+  return nodeStoreOn(PLATFORM, dir, options);
+}
+
+/** The same, as it is on another system: for the specs of what differs there. */
+export function nodeStoreOn(
+  platform: Platform,
   dir: string,
   { fileMode = 0o600, directoryMode = 0o700, io = 'pool' }: NodeStoreOptions = {},
 ): SegmentStore {
   const modes = [checkMode('fileMode', fileMode), checkMode('directoryMode', directoryMode)] as const;
-  return new NodeStore(resolve(dir), ...modes, fileCalls(io));
+  return new NodeStore(resolve(dir), ...modes, fileCalls(io), platform);
 }
 
 function fileCalls(io: string): FileCalls {
@@ -110,11 +111,26 @@ function checkMode(name: string, mode: number): number {
 }
 
 /** Gives a directory its name, durably; one of that name may be there if it is empty. */
-export function moveDirectory(from: string, to: string): Observable<void> {
+export function moveDirectory(from: string, to: string, platform = PLATFORM): Observable<void> {
   const moved = call((done) => {
     poolCalls.rename(from, to, done);
   });
-  return concat(moved.pipe(ignoreElements()), syncDirectory(dirname(to), poolCalls));
+  return concat(
+    platform.replacesDirectories ? EMPTY : removeEmptyDirectory(to).pipe(ignoreElements()),
+    (platform.refusesFilesInUse ? moved.pipe(whileInUse()) : moved).pipe(ignoreElements()),
+    syncDirectory(dirname(to), poolCalls, platform),
+  );
+}
+
+/** One that has something in it stays, and is an error; one that is not there is none. */
+function removeEmptyDirectory(dir: string): Observable<void> {
+  return call((done) => {
+    rmdir(dir, done);
+  }).pipe(
+    catchError((error: unknown) =>
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? of(undefined) : throwError(() => error),
+    ),
+  );
 }
 
 /** Removes a directory and all that is in it. */
@@ -130,6 +146,7 @@ class NodeStore implements SegmentStore {
     private readonly fileMode: number,
     private readonly directoryMode: number,
     private readonly calls: FileCalls,
+    private readonly platform: Platform,
   ) {}
 
   lock(): Observable<Unlock> {
@@ -142,8 +159,9 @@ class NodeStore implements SegmentStore {
     }).pipe(
       map((entries) => {
         // Something else that has the name of a leftover is none, and nothing for a recovery to remove.
-        const known = entries.filter((entry) => entry.isFile() || !isLeftover(entry.name));
-        return known.map(({ name }) => name);
+        const nameOf = this.platform.ignoresCase ? knownName : (name: string) => name;
+        const known = entries.filter((entry) => entry.isFile() || !isLeftover(nameOf(entry.name)));
+        return [...new Set(known.map(({ name }) => nameOf(name)))];
       }),
     );
   }
@@ -154,8 +172,9 @@ class NodeStore implements SegmentStore {
     const create = access === 'create' ? constants.O_CREAT | constants.O_TRUNC : 0;
     return this.#open(path, constants.O_RDWR | create).pipe(
       concatMap((file) => {
-        if (O_DSYNC === undefined) return of(new NodeFile(name, file));
-        return this.#open(path, constants.O_WRONLY | O_DSYNC).pipe(
+        const { durableWrites } = this.platform;
+        if (durableWrites === undefined) return of(new NodeFile(name, file));
+        return this.#open(path, constants.O_WRONLY | durableWrites).pipe(
           map((durable) => new DurableNodeFile(name, file, durable)),
           afterFailure(() => file.close()),
         );
@@ -173,23 +192,33 @@ class NodeStore implements SegmentStore {
     }).pipe(map(({ mtimeMs }) => mtimeMs));
 
   rename(from: string, to: string): Observable<void> {
-    return call((done) => {
-      this.calls.rename(join(this.dir, from), join(this.dir, to), done);
-    });
+    return this.#patiently(
+      call((done) => {
+        this.calls.rename(join(this.dir, from), join(this.dir, to), done);
+      }),
+    );
   }
 
   remove(name: string): Observable<void> {
-    return call((done) => {
-      this.calls.remove(join(this.dir, name), done);
-    });
+    return this.#patiently(
+      call((done) => {
+        this.calls.remove(join(this.dir, name), done);
+      }),
+    );
   }
 
   syncDir(): Observable<void> {
-    return syncDirectory(this.dir, this.calls);
+    return syncDirectory(this.dir, this.calls, this.platform);
+  }
+
+  /** An operation that a file in use refuses is tried again, where the system does so. */
+  #patiently<R>(operation: Observable<R>, codes?: readonly string[]): Observable<R> {
+    return this.platform.refusesFilesInUse ? operation.pipe(whileInUse(codes)) : operation;
   }
 
   #open(path: string, flags: number): Observable<Descriptor> {
-    return openFile(this.calls, path, flags | REGULAR_ONLY, this.fileMode).pipe(
+    // Of an opening a denied access may be what it says.
+    return this.#patiently(openFile(this.calls, path, flags | REGULAR_ONLY, this.fileMode), ['EBUSY']).pipe(
       concatMap((file) =>
         file.stats().pipe(
           map((stats) => {
@@ -213,7 +242,7 @@ class NodeStore implements SegmentStore {
         if (first === undefined) return of(undefined);
         const parents: string[] = [];
         for (let at = this.dir; at.length >= first.length; at = dirname(at)) parents.push(dirname(at));
-        return concat(...parents.map((parent) => syncDirectory(parent, this.calls)));
+        return concat(...parents.map((parent) => syncDirectory(parent, this.calls, this.platform)));
       }),
     );
   }
@@ -320,8 +349,8 @@ function release(descriptor: Descriptor): Observable<void> {
   });
 }
 
-function syncDirectory(dir: string, calls: FileCalls): Observable<void> {
-  if (!CAN_SYNC_DIRECTORY) return of(undefined);
+function syncDirectory(dir: string, calls: FileCalls, platform: Platform): Observable<void> {
+  if (!platform.syncsDirectories) return of(undefined);
   return openFile(calls, dir, constants.O_RDONLY).pipe(
     concatMap((directory) =>
       concat(

@@ -9,7 +9,8 @@ import { snapshotOf } from '../format/snapshot';
  * one for specs; both pass the same contract suite.
  *
  * Every Observable is cold (nothing happens before it is subscribed), emits at most once (but for `readStarts`), and fails with the
- * system's own error. None of them retries.
+ * system's own error. None of them retries, but that `nodeStore` on Windows waits for somebody else to close a file that is to be renamed,
+ * removed or opened.
  */
 export interface SegmentStore {
   /** Where the log is, for messages. */
@@ -121,4 +122,14 @@ export function isLeftover(name: string): boolean {
   const whole = name.slice(0, -TEMPORARY_SUFFIX.length);
   const known = whole === CHECKPOINT_FILE || whole === READERS_FILE;
   return known || segmentSequence(whole) !== undefined || snapshotOf(whole) !== undefined;
+}
+
+/**
+ * The log's own name for a file whose name differs from it in case alone; any other as it is. For a system that finds files whatever their
+ * case: there a log that came back in capitals (from an archive, another file system) is the log, and not in the way of a new one.
+ */
+export function knownName(name: string): string {
+  const lower = name.toLowerCase();
+  const isOurs = lower === CHECKPOINT_FILE || segmentSequence(lower) !== undefined || isLeftover(lower);
+  return isOurs ? lower : name;
 }
