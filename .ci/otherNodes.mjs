@@ -34,10 +34,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { name, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const folder = mkdtempSync(join(tmpdir(), `${name}-nodes-`));
 
-/** What npm has set for this Node must not reach another one. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('npm_')));
 const run = (command, args, cwd) =>
-  execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 const install = (cwd, ...packages) => {
   writeFileSync(join(cwd, 'package.json'), JSON.stringify({ name: 'other-nodes', private: true }));
   const quiet = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -82,7 +80,7 @@ function installPackage() {
 /** Appends until it is killed in the middle of it, and holds what is there afterwards against the acks. */
 async function checkPackage({ version, node }, project, file) {
   const log = mkdtempSync(join(folder, `log-${version}-`));
-  const writer = spawn(node, [file, 'append', log], { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const writer = spawn(node, [file, 'append', log], { cwd: project, stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(writer, 'close');
   let acked = 0;
   for await (const line of createInterface(writer.stdout)) {
@@ -103,7 +101,6 @@ function runSpecs({ version, node }) {
   const started = performance.now();
   const { status, stderr } = spawnSync(node, [jest, '--silent', ...SPECS], {
     cwd: root,
-    env,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
   });
