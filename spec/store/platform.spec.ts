@@ -27,11 +27,11 @@ const failure = (code: string): NodeJS.ErrnoException => Object.assign(new Error
 function failFirst(method: 'rename' | 'unlink' | 'open', codes: readonly string[]): jest.SpyInstance {
   const left = [...codes];
   const real = fs[method] as (...args: unknown[]) => void;
-  return jest.spyOn(fs, method).mockImplementation(((...args: unknown[]) => {
+  return jest.spyOn(fs, method).mockImplementation((...args: unknown[]) => {
     const code = left.shift();
     if (code === undefined) real(...args);
     else (args.at(-1) as (error: Error) => void)(failure(code));
-  }));
+  });
 }
 
 interface Opened {
