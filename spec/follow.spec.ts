@@ -563,7 +563,7 @@ describe('judgeTail', () => {
     const invalid = new WalCorruptError({ file: segmentFile(0), offset: 32, lsn: 1, reason: 'half of it was there' });
     const judged = store
       .open(segmentFile(0), 'read')
-      .pipe(concatMap((file) => judgeTail(file, invalid, { logId: LOG_ID, maxRecordBytes: 1000 })));
+      .pipe(concatMap((file) => judgeTail(file, invalid, { logId: LOG_ID, maxRecordBytes: 1000, groups: true })));
     expect(collect(judged)).toEqual({ values: [0], error: undefined, done: true });
   });
 });

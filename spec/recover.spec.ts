@@ -23,7 +23,7 @@ import {
   type StoreOperation,
   type StorePlan,
 } from 'rxwal/testing';
-import { checkpointCbor, frameBytes, headerBytes, hex, join, le } from './support/bytes';
+import { checkpointCbor, frameBytes, groupPayload, headerBytes, hex, join, le } from './support/bytes';
 import {
   LOG_ID,
   OTHER_LOG_ID,
@@ -224,9 +224,33 @@ describe('damage', () => {
       { offset: 49, lsn: 2, reason: /^a checkpoint proves that LSN 7 was durable, and it is not there$/ },
     ],
     [
-      'a frame of the refused kind, whole',
-      join(header, r(1), frameBytes('refused', 2, 'x', LOG_ID)),
-      { offset: 49, lsn: 2, reason: /kind that version 1 does not have/ },
+      'a group, whole, in a segment whose header allows none',
+      join(
+        headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }),
+        r(1),
+        frameBytes('group', 2, groupPayload('x', 'y'), LOG_ID),
+      ),
+      { offset: 49, lsn: 2, reason: /^a group, and the header says that there is none$/ },
+    ],
+    [
+      'a group, whole, whose records do not fit its length',
+      join(header, r(1), frameBytes('group', 2, join(groupPayload('x', 'y'), [0]), LOG_ID)),
+      { offset: 49, lsn: 2, reason: /^the records of a group do not fit its length$/ },
+    ],
+    [
+      'a group of no record, whole',
+      join(header, r(1), frameBytes('group', 2, groupPayload(), LOG_ID)),
+      { offset: 49, lsn: 2, reason: /^the records of a group do not fit its length$/ },
+    ],
+    [
+      'a group that claims more records than a file can have, whole',
+      join(header, r(1), frameBytes('group', 2, Uint8Array.of(255, 255, 255, 255), LOG_ID)),
+      { offset: 49, lsn: 2, reason: /^the records of a group do not fit its length$/ },
+    ],
+    [
+      'a group behind a missing record',
+      join(header, r(1), frameBytes('group', 3, groupPayload('x', 'y'), LOG_ID)),
+      { offset: 49, lsn: 2, reason: /^LSN 3 stands there$/ },
     ],
     [
       'the mark stands a megabyte away',

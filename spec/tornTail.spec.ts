@@ -18,7 +18,7 @@ function examine(
   const invalid = new WalCorruptError({ file: FILE, offset, lsn: 7, reason: 'the reason' });
   return collect(
     store.open(FILE, 'read').pipe(
-      concatMap((file) => examineTail(file, invalid, { logId: LOG_ID, size: bytes.length })),
+      concatMap((file) => examineTail(file, invalid, { logId: LOG_ID, size: bytes.length, groups: true })),
       asIoError('Reading', FILE),
     ),
   );

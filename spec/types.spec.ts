@@ -200,7 +200,11 @@ describe('a log', () => {
     expectType<Wal<MyEvent>['state$']>().toBe<Observable<WalState>>();
     expectType<Wal<MyEvent>['rejected$']>().toBe<Observable<Rejection<MyEvent>>>();
     expectType<WalState>().toBe<'open' | 'closing' | 'closed' | 'poisoned'>();
-    expectType<Rejection<MyEvent>>().toBe<{ readonly value: MyEvent; readonly error: WalError }>();
+    expectType<Rejection<MyEvent>>().toBe<{
+      readonly value: MyEvent;
+      readonly group?: readonly MyEvent[] | undefined;
+      readonly error: WalError;
+    }>();
     expectType<Ack>().toBe<{ readonly lsn: number; readonly durable: boolean }>();
   });
 

@@ -45,6 +45,8 @@ export interface FramesPlace {
   /** The last LSN before it. */
   readonly after: number;
   readonly maxRecordBytes: number;
+  /** Whether groups may stand in the segment, as its header says. */
+  readonly groups: boolean | undefined;
 }
 
 /** As `segmentFrames`, from some place on to the end that the file has now. */
@@ -63,11 +65,11 @@ export function framesFrom(file: SegmentFile, { offset, ...place }: FramesPlace)
 export function judgeTail(
   file: SegmentFile,
   invalid: WalCorruptError,
-  limits: Pick<FramesPlace, 'logId' | 'maxRecordBytes'>,
+  limits: Pick<FramesPlace, 'logId' | 'maxRecordBytes' | 'groups'>,
 ): Observable<number> {
-  const { logId } = limits;
+  const { logId, groups } = limits;
   const verdict$ = file.size().pipe(
-    concatMap((size) => examineTail(file, invalid, { logId, size })),
+    concatMap((size) => examineTail(file, invalid, { logId, size, groups })),
     catchError((error: unknown) => (isDamage(error) ? of(error) : throwError(() => error))),
   );
   return verdict$.pipe(

@@ -136,11 +136,14 @@ export class WalBackpressureError extends WalError {
     readonly limit: number,
     /** What was waiting at that moment, in the same unit. */
     readonly pending: number,
+    /** Records that were refused: more than one where it was a group. */
+    readonly records: number = 1,
   ) {
     const unit = limitName === 'maxPendingBytes' ? 'bytes' : 'records';
+    const refused = records === 1 ? 'this record' : `this group of ${records} records`;
     super(
       'WAL_BACKPRESSURE',
-      `${pending} ${unit} wait to become durable and ${limitName} is ${limit}: this record was not taken. Wait for acks and append it again; where none can come before a commit record does, flush().`,
+      `${pending} ${unit} wait to become durable and ${limitName} is ${limit}: ${refused} was not taken. Wait for acks and append it again; where none can come before a commit record does, flush().`,
     );
   }
 }

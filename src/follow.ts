@@ -22,6 +22,7 @@ import {
 import { framesFrom, isDamage, isVanished, judgeTail, surveyBesideWriter, type FramesPlace } from './besideWriter';
 import { monotonicScheduler } from './clock';
 import { WalCorruptError, WalTruncatedError } from './errors';
+import { lsnBehind, recordFrames, type RecordFrame } from './format/group';
 import { HEADER_BYTES, decodeHeader } from './format/header';
 import { asIoError } from './ioError';
 import { checkMaxRecordBytes, checkReadOptions, integer } from './options';
@@ -79,7 +80,7 @@ const DEFAULT_INTERVAL_MS = 200;
  *
  * @throws RangeError or TypeError for a bad option, at once.
  */
-export function follow(store: SegmentStore, options: FollowOptions = {}): Observable<StoredFrame> {
+export function follow(store: SegmentStore, options: FollowOptions = {}): Observable<RecordFrame> {
   checkReadOptions({ after: options.after });
   const intervalMs = integer('intervalMs', options.intervalMs ?? DEFAULT_INTERVAL_MS, 0);
   const maxRecordBytes = checkMaxRecordBytes(options.maxRecordBytes);
@@ -107,7 +108,8 @@ export function provenLsn(store: SegmentStore, maxRecordBytes?: number): Observa
       const last = segments.at(-1);
       if (!last || !logId) return of(checkpoint?.lsn ?? 0);
       let proven = Math.max(last.firstLsn - 1, checkpoint?.lsn ?? 0);
-      const place: FramesPlace = { logId, offset: HEADER_BYTES, after: last.firstLsn - 1, maxRecordBytes: limit };
+      const { groups } = last;
+      const place: FramesPlace = { logId, offset: HEADER_BYTES, after: last.firstLsn - 1, maxRecordBytes: limit, groups };
       const name = segmentName(last.sequence);
       const marks = withFile(store, name, (file) => framesFrom(file, place)).pipe(
         tap(({ kind, lsn }) => {
@@ -161,10 +163,9 @@ class Follower {
   }
 
   /** Shows what is proven by now, and ends. */
-  look(): Observable<StoredFrame> {
+  look(): Observable<RecordFrame> {
     return this.#surveyed().pipe(
       concatMap((found) => this.#read(found)),
-      filter(({ kind }) => kind === 'record'),
       // The file was there a moment ago: a checkpoint has removed it, as the next look will say.
       catchError((error: unknown) => (isVanished(error) ? EMPTY : throwError(() => error))),
     );
@@ -193,7 +194,7 @@ class Follower {
     );
   }
 
-  #read({ segments, logId, checkpoint }: Survey): Observable<StoredFrame> {
+  #read({ segments, logId, checkpoint }: Survey): Observable<RecordFrame> {
     const [oldest] = segments;
     if (!oldest || !logId) return EMPTY;
     this.#logId ??= logId;
@@ -224,7 +225,7 @@ class Follower {
    *
    * @param isLast whether that successor is the last one.
    */
-  #readWhole(segment: SegmentInfo, place: Place, next: SegmentInfo, isLast: boolean): Observable<StoredFrame> {
+  #readWhole(segment: SegmentInfo, place: Place, next: SegmentInfo, isLast: boolean): Observable<RecordFrame> {
     const name = segmentName(segment.sequence);
     const whole = defer(() => {
       const { lsn, offset } = this.#place ?? place;
@@ -245,7 +246,7 @@ class Follower {
   }
 
   /** The segment that is being written. What nothing proves stays where it is, for the next look. */
-  #readLast(segment: SegmentInfo, place: Place, checkpoint: Checkpoint | undefined): Observable<StoredFrame> {
+  #readLast(segment: SegmentInfo, place: Place, checkpoint: Checkpoint | undefined): Observable<RecordFrame> {
     const { sequence } = segment;
     return this.store.open(segmentName(sequence), 'read').pipe(
       concatMap((file) => {
@@ -261,18 +262,19 @@ class Follower {
           return EMPTY;
         };
 
-        const pass = (durable: number): Observable<StoredFrame> => {
-          const left = unproven.findIndex(({ kind, lsn }) => kind === 'record' && lsn > durable);
+        // A group passes as a whole, so by its last record.
+        const pass = (durable: number): Observable<RecordFrame> => {
+          const left = unproven.findIndex((frame) => lsnBehind(frame, 0) > durable);
           const passed = unproven.splice(0, left < 0 ? unproven.length : left);
           return from(passed).pipe(concatMap((frame) => this.#pass(frame)));
         };
         const byMarks = this.#frames(file, place).pipe(
           concatMap((frame) => {
             end = frame.offset + (frame.end - frame.start);
-            if (frame.kind === 'record') lastLsn = frame.lsn;
+            lastLsn = lsnBehind(frame, lastLsn);
             if (frame.kind === 'mark') proven = Math.max(proven, frame.lsn);
             unproven.push(frame);
-            return frame.kind === 'record' && frame.lsn > proven ? EMPTY : pass(proven);
+            return lsnBehind(frame, 0) > proven ? EMPTY : pass(proven);
           }),
         );
         const byWitness = defer(() => {
@@ -287,10 +289,11 @@ class Follower {
         const shown = concat(byMarks, byWitness).pipe(
           catchError((error: unknown) => {
             const { maxRecordBytes } = this;
+            const { groups } = segment;
             const logId = this.#logId;
             if (!isDamage(error) || error.offset === 0 || !logId) return throwError(() => error);
             this.#endLsn = lastLsn;
-            return judgeTail(file, error, { logId, maxRecordBytes }).pipe(ignoreElements());
+            return judgeTail(file, error, { logId, maxRecordBytes, groups }).pipe(ignoreElements());
           }),
         );
         return shown.pipe(
@@ -308,13 +311,13 @@ class Follower {
   #frames(file: SegmentFile, { offset, lsn }: Place): Observable<StoredFrame> {
     return file.read(0, HEADER_BYTES).pipe(
       concatMap((bytes) => {
-        const { logId } = decodeHeader(bytes, file.name);
+        const { logId, groups } = decodeHeader(bytes, file.name);
         const before = this.#logId ?? logId;
         if (Buffer.compare(logId, before) !== 0) {
           const reason = 'it belongs to another log than at the last look';
           throw new WalCorruptError({ file: file.name, offset: 0, lsn: 0, reason });
         }
-        return framesFrom(file, { logId, offset, after: lsn, maxRecordBytes: this.maxRecordBytes });
+        return framesFrom(file, { logId, offset, after: lsn, maxRecordBytes: this.maxRecordBytes, groups });
       }),
     );
   }
@@ -327,16 +330,17 @@ class Follower {
     });
   }
 
-  /** Moves behind a frame, and shows it where it is a record that has not been shown. */
-  #pass(frame: StoredFrame): Observable<StoredFrame> {
-    const { kind, lsn, offset, start, end } = frame;
+  /** Moves behind a frame, and shows those of its records that have not been shown. */
+  #pass(frame: StoredFrame): Observable<RecordFrame> {
+    const { offset, start, end } = frame;
     const place = this.#place;
     if (!place) return EMPTY;
-    const isRecord = kind === 'record';
-    this.#place = { ...place, offset: offset + (end - start), lsn: isRecord ? lsn : place.lsn };
-    if (!isRecord || lsn <= (this.#lsn ?? 0)) return EMPTY;
-    this.#lsn = lsn;
-    return of(frame);
+    const lastLsn = lsnBehind(frame, 0);
+    this.#place = { ...place, offset: offset + (end - start), lsn: lastLsn > 0 ? lastLsn : place.lsn };
+    const shown = this.#lsn ?? 0;
+    if (lastLsn <= shown) return EMPTY;
+    this.#lsn = lastLsn;
+    return from(recordFrames(frame)).pipe(filter(({ lsn }) => lsn > shown));
   }
 }
 

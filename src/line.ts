@@ -5,6 +5,7 @@ import { commit } from './operators/commit';
 import { frame } from './operators/frame';
 import { rotate } from './operators/rotate';
 import { serialize } from './operators/serialize';
+import type { Group } from './group';
 import type { CheckedOptions } from './options';
 import type { Recovered } from './recover';
 import type { Barrier, Batch, Commit, Frame, Payload, Rejection } from './types';
@@ -32,7 +33,7 @@ export interface LineOptions<T> {
  * The line, from a value to its commit: what the public operators make when they stand one behind the other. The hooks only look;
  * `admit` alone can keep something out.
  */
-export function line<T>(parts: LineOptions<T>): OperatorFunction<T, Commit> {
+export function line<T>(parts: LineOptions<T>): OperatorFunction<T | Group<T>, Commit> {
   const { recovered, scheduler, settled$, barriers$, background$ } = parts;
   const { codec, isCommit, durability, maxRecordBytes, maxSegmentBytes } = parts.options;
   const { logId, lastLsn, from } = recovered;

@@ -26,6 +26,7 @@ import { WalBackpressureError, WalClosedError, WalIoError, WalPoisonedError, typ
 import { bytesBetween } from './format/bytesBetween';
 import { encodeCheckpointFile } from './format/checkpoint';
 import { FRAME_OVERHEAD_BYTES } from './format/frame';
+import { group, type Group } from './group';
 import { asIoError } from './ioError';
 import { line } from './line';
 import { LogReader } from './logReader';
@@ -38,6 +39,7 @@ import { LiveProjection, type ProjectedLog } from './projection/liveProjection';
 import type { Projection, ProjectOptions } from './projection/projection';
 import { checkProjectOptions } from './projection/projectOptions';
 import type { Recovered } from './recover';
+import { rejection } from './rejection';
 import { checkReaderName } from './retention/checkReaderName';
 import { Retainer } from './retention/retainer';
 import { saveCheckpoint } from './saveCheckpoint';
@@ -77,7 +79,7 @@ export class LiveWal<T> implements Wal<T> {
   /** Oldest first; the last one is, or is about to be, written. */
   readonly #segments: SegmentInfo[];
 
-  readonly #source = new Door<T>();
+  readonly #source = new Door<T | Group<T>>();
   readonly #shutdown$ = new Subject<void>();
   /** Not there yet where it emits at once. */
   readonly #shutdownSubscription: Subscription | undefined;
@@ -209,10 +211,11 @@ export class LiveWal<T> implements Wal<T> {
             this.#verdict = error;
           },
           admit: (payload) => this.#admit(payload),
-          onFrame: ({ lsn, start, end }) => {
-            this.#lastLsn = lsn;
+          onFrame: ({ lsn, start, end, records }) => {
+            const lastLsn = records === undefined ? lsn : lsn + records - 1;
+            this.#lastLsn = lastLsn;
             this.#pendingBytes += end - start;
-            this.#verdict = lsn;
+            this.#verdict = lastLsn;
           },
           onBatch: (leaving) => {
             const { records, lastLsn, bytes } = leaving;
@@ -261,6 +264,14 @@ export class LiveWal<T> implements Wal<T> {
   // In.
 
   append(value: T): PendingAck {
+    return this.#append(value);
+  }
+
+  appendAll(values: Iterable<T>): PendingAck {
+    return this.#append(group(values));
+  }
+
+  #append(value: T | Group<T>): PendingAck {
     const outer = this.#appending;
     this.#appending = true;
     const verdict = this.#take(value);
@@ -295,20 +306,20 @@ export class LiveWal<T> implements Wal<T> {
     }
   }
 
-  /** Sends a value down the line. @returns its LSN, or why it has none. */
-  #take(value: T): number | WalError {
+  /** Sends a value down the line. @returns its LSN, of a group the last one, or why it has none. */
+  #take(value: T | Group<T>): number | WalError {
     const verdict = this.#verdictOn(value);
     if (typeof verdict !== 'number') this.#reject(value, verdict);
     return verdict;
   }
 
-  #reject(value: T, error: WalError): void {
+  #reject(value: T | Group<T>, error: WalError): void {
     this.#counts.rejected += 1;
     this.#diagnostics.reject(error);
-    this.#outputs.rejected.next({ value, error });
+    this.#outputs.rejected.next(rejection(value, error));
   }
 
-  #verdictOn(value: T): number | WalError {
+  #verdictOn(value: T | Group<T>): number | WalError {
     return this.#refusal('append') ?? this.#send(value);
   }
 
@@ -318,7 +329,7 @@ export class LiveWal<T> implements Wal<T> {
   }
 
   /** What the line does with a value it does before `next` returns. A value may append another one on its way: each gets its own verdict. */
-  #send(value: T): number | WalError {
+  #send(value: T | Group<T>): number | WalError {
     const outer = this.#verdict;
     this.#verdict = undefined;
     this.#source.next(value);
@@ -334,7 +345,7 @@ export class LiveWal<T> implements Wal<T> {
     if (refusal && !this.#inFlight) {
       // Who is told of an ack meanwhile may append, and the codec use its memory again.
       const buffer = Uint8Array.from(bytesBetween(payload.buffer, payload.start, payload.end));
-      admitted = { buffer, start: 0, end: buffer.length, commit: payload.commit };
+      admitted = { buffer, start: 0, end: buffer.length, commit: payload.commit, records: payload.records };
       this.#makeRoom();
       refusal = this.#noRoomFor(payload);
     }
@@ -349,13 +360,14 @@ export class LiveWal<T> implements Wal<T> {
     this.#barriers$.next({ kind: 'flush' });
   }
 
-  #noRoomFor({ start, end }: Payload): WalBackpressureError | undefined {
+  #noRoomFor({ start, end, records: asked = 1 }: Payload): WalBackpressureError | undefined {
     const { maxPendingBytes, maxPendingRecords } = this.#options;
     const records = this.#lastLsn - this.#ackedLsn;
-    if (records >= maxPendingRecords) return new WalBackpressureError('maxPendingRecords', maxPendingRecords, records);
+    if (records > 0 && records + asked > maxPendingRecords)
+      return new WalBackpressureError('maxPendingRecords', maxPendingRecords, records, asked);
     const pending = this.#pendingBytes;
     if (pending === 0 || pending + (end - start) + FRAME_OVERHEAD_BYTES <= maxPendingBytes) return undefined;
-    return new WalBackpressureError('maxPendingBytes', maxPendingBytes, pending);
+    return new WalBackpressureError('maxPendingBytes', maxPendingBytes, pending, asked);
   }
 
   // Out.

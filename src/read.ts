@@ -20,6 +20,7 @@ import { WalCorruptError, WalRecordError, WalTruncatedError } from './errors';
 import { HEADER_BYTES } from './format/header';
 import { runUntil, type StoredRun } from './reading/storedRun';
 import { entriesOf } from './reading/entriesOf';
+import { lsnBehind, recordFrames } from './format/group';
 import { asIoError } from './ioError';
 import { deserialize } from './operators/deserialize';
 import { WAL_OPTIONS, checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions, checkSignal } from './options';
@@ -141,22 +142,27 @@ function salvaged<T>(
 ): Observable<Entry<T>> {
   return salvage(store, maxRecordBytes).pipe(
     concatMap((remains) => remains.all()),
-    takeWhile((found) => 'gap' in found || found.frame.lsn < until, true),
+    takeWhile((found) => 'gap' in found || lsnBehind(found.frame, 0) < until, true),
     concatMap((found) => {
       if ('gap' in found) {
         onGap(found.gap);
         return EMPTY;
       }
-      const { frame, file } = found;
-      if (frame.lsn <= after || frame.lsn > until) return EMPTY;
-      return of(frame).pipe(
-        deserialize(codec),
-        catchError((error: unknown) => {
-          if (!(error instanceof WalRecordError)) return throwError(() => error);
-          const { lsn, offset, start, end } = frame;
-          onGap({ file, offset, bytes: end - start, firstLsn: lsn, lastLsn: lsn, reason: error.message, torn: false });
-          return EMPTY;
-        }),
+      const first = Math.max(found.firstLsn, after + 1);
+      const wanted = [...recordFrames(found.frame)].filter(({ lsn }) => lsn >= first && lsn <= until);
+      return from(wanted).pipe(
+        concatMap((frame) =>
+          of(frame).pipe(
+            deserialize(codec),
+            catchError((error: unknown) => {
+              if (!(error instanceof WalRecordError)) return throwError(() => error);
+              const { lsn, offset, start, end } = frame;
+              const { file } = found;
+              onGap({ file, offset, bytes: end - start, firstLsn: lsn, lastLsn: lsn, reason: error.message, torn: false });
+              return EMPTY;
+            }),
+          ),
+        ),
       );
     }),
   );
@@ -220,6 +226,7 @@ export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observa
   const read = (index: number): Observable<PlacedRun> => {
     const segment = segments[index];
     if (!segment) return EMPTY;
+    const { groups } = segment;
     const next = segments[index + 1];
     const name = segmentName(segment.sequence);
     // Not behind what is to be read: the log may have been read further by another way.
@@ -234,6 +241,7 @@ export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observa
             after: lastLsn,
             from: from?.offset ?? HEADER_BYTES,
             maxRecordBytes,
+            groups,
             size,
             chunkBytes: CHUNK_BYTES,
             wanted$,
@@ -246,7 +254,7 @@ export function readRuns(store: SegmentStore, options: ReadRunsOptions): Observa
             takeWhile((run) => run.lastLsn < until, true),
             catchError((error: unknown) => {
               if (next || end !== 'torn' || !(error instanceof WalCorruptError)) return throwError(() => error);
-              return judgeTail(file, error, { logId, maxRecordBytes }).pipe(
+              return judgeTail(file, error, { logId, maxRecordBytes, groups }).pipe(
                 tap((tornBytes) => {
                   if (tornBytes > 0) isEmpty = false;
                 }),

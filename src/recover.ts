@@ -17,6 +17,7 @@ import {
 import { afterFailure } from './afterFailure';
 import { monotonicScheduler } from './clock';
 import { WalCorruptError, WalError } from './errors';
+import { lsnBehind } from './format/group';
 import { HEADER_BYTES, LOG_ID_BYTES, encodeHeader } from './format/header';
 import { asIoError } from './ioError';
 import { wholeBelow } from './operators/checkpoint';
@@ -114,6 +115,8 @@ interface Resumed {
   readonly segment: SegmentWriter;
   readonly ending: Ending;
   readonly markedLsn: number;
+  /** The segment that was written anew. Default: the last one, unless the log was closed. */
+  readonly rewritten?: number | undefined;
 }
 
 function resume(log: Log): Observable<Resumed> {
@@ -159,6 +162,7 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
           { sequence: last.sequence, bytes: HEADER_BYTES },
         );
       refuseLostRecords(found, ending, name);
+      if (last.groups === false) return leave(log, last, ending);
       return concat(
         ending.clean ? EMPTY : rewrite(log, last, ending),
         openAt(store, last.sequence, ending.end, options).pipe(
@@ -166,6 +170,46 @@ function goOn(log: Log, last: SegmentInfo): Observable<Resumed> {
         ),
       );
     }),
+  );
+}
+
+/**
+ * The last segment was made by an earlier rxwal, and its header allows no group: the log goes on in a segment whose header does. One that holds no
+ * record gets such a header; any other ends here, as at a rotation. A crash in between leaves a log that was not closed, or a segment without a header.
+ */
+function leave(log: Log, last: SegmentInfo, ending: Ending): Observable<Resumed> {
+  const { store, found, logId, options } = log;
+  const name = segmentName(last.sequence);
+  const { firstLsn, lastLsn, end } = ending;
+  if (lastLsn < firstLsn) {
+    const segments = [...found.segments.slice(0, -1), { sequence: last.sequence, firstLsn }];
+    return concat(
+      rewrite(log, last, ending, encodeHeader({ firstLsn, logId })),
+      openAt(store, last.sequence, end, options).pipe(
+        map((segment) => ({ segments, segment, ending, markedLsn: -1, rewritten: last.sequence })),
+      ),
+    );
+  }
+  const next: SegmentInfo = { sequence: last.sequence + 1, firstLsn: lastLsn + 1 };
+  const rewritten = ending.clean ? undefined : last.sequence;
+  const ended = openAt(store, last.sequence, end, options).pipe(
+    // Up to here it is durable; a mark behind that is perhaps not, and goes.
+    concatMap((segment) => segment.seal().pipe(asIoError('Ending', name), afterFailure(() => segment.abandon()))),
+    ignoreElements(),
+  );
+  return concat(
+    rewritten === undefined ? EMPTY : rewrite(log, last, ending),
+    ended,
+    SegmentWriter.create(store, next.sequence, { firstLsn: next.firstLsn, logId }, options).pipe(
+      asIoError('Making', segmentName(next.sequence)),
+      map((segment) => ({
+        segments: [...found.segments, next],
+        segment,
+        ending: { ...ending, firstLsn: next.firstLsn, end: HEADER_BYTES },
+        markedLsn: -1,
+        rewritten,
+      })),
+    ),
   );
 }
 
@@ -212,7 +256,7 @@ function remake(log: Log, { sequence, bytes: bytesCut }: NonNullable<Survey['hea
  * @param ending `'tail'`: the last segment, whose end a crash may have torn. `'whole'`: any other, of which a rotation made all
  *   durable before its successor existed; there everything that is not valid is damage.
  */
-function scan(log: Log, { sequence, firstLsn }: SegmentInfo, ending: 'tail' | 'whole'): Observable<Ending> {
+function scan(log: Log, { sequence, firstLsn, groups }: SegmentInfo, ending: 'tail' | 'whole'): Observable<Ending> {
   const { store, logId } = log;
   const { maxRecordBytes } = log.options;
   const name = segmentName(sequence);
@@ -230,9 +274,9 @@ function scan(log: Log, { sequence, firstLsn }: SegmentInfo, ending: 'tail' | 'w
           clean,
           bytesCut,
         });
-        return segmentFrames(file, { logId, after: lastLsn, maxRecordBytes, size }).pipe(
+        return segmentFrames(file, { logId, after: lastLsn, maxRecordBytes, groups, size }).pipe(
           tap((frame) => {
-            if (frame.kind === 'record') lastLsn = frame.lsn;
+            lastLsn = lsnBehind(frame, lastLsn);
             end = frame.offset + (frame.end - frame.start);
             sealedAt = frame.kind === 'mark' && frame.lsn === lastLsn ? frame.offset : undefined;
           }),
@@ -241,7 +285,7 @@ function scan(log: Log, { sequence, firstLsn }: SegmentInfo, ending: 'tail' | 'w
           map(() => upTo(sealedAt !== undefined, 0)),
           catchError((error: unknown) => {
             if (ending === 'whole' || !(error instanceof WalCorruptError)) return throwError(() => error);
-            return examineTail(file, error, { logId, size }).pipe(map((torn) => upTo(false, torn)));
+            return examineTail(file, error, { logId, size, groups }).pipe(map((torn) => upTo(false, torn)));
           }),
         );
       }),
@@ -258,8 +302,15 @@ function refuseLostRecords({ checkpoint, holds }: Survey, { lastLsn, end }: Endi
 /**
  * Copies what was scanned into a new file and puts that in the place of the old one. The copy is checked as the first reading was: where
  * the kernel has dropped a page in between, the second reading may have brought something else.
+ *
+ * @param header put in the place of the old one. Default: that stays.
  */
-function rewrite(log: Log, { sequence }: SegmentInfo, { firstLsn, lastLsn, end }: Ending): Observable<never> {
+function rewrite(
+  log: Log,
+  { sequence, groups }: SegmentInfo,
+  { firstLsn, lastLsn, end }: Ending,
+  header?: Uint8Array,
+): Observable<never> {
   const { store, logId, options } = log;
   const name = segmentName(sequence);
   return replaceFile(store, name, (file) => {
@@ -270,7 +321,7 @@ function rewrite(log: Log, { sequence }: SegmentInfo, { firstLsn, lastLsn, end }
         concatMap((chunk) => {
           const from = at;
           at += chunk.length;
-          return file.write([chunk], from);
+          return file.write(from === 0 && header ? [header, chunk.subarray(HEADER_BYTES)] : [chunk], from);
         }),
       ),
     );
@@ -279,10 +330,11 @@ function rewrite(log: Log, { sequence }: SegmentInfo, { firstLsn, lastLsn, end }
       logId,
       after: copiedLsn,
       maxRecordBytes: options.maxRecordBytes,
+      groups,
       size: end,
     }).pipe(
-      tap(({ kind, lsn }) => {
-        if (kind === 'record') copiedLsn = lsn;
+      tap((frame) => {
+        copiedLsn = lsnBehind(frame, copiedLsn);
       }),
       tap({
         complete: () => {
@@ -312,13 +364,14 @@ function openAt(
 }
 
 /** Ends what a crash interrupted: half-made files, and segments that a checkpoint had begun to remove. */
-function tidy(log: Log, { segments, segment, ending, markedLsn }: Resumed): Observable<Recovered> {
+function tidy(log: Log, { segments, segment, ending, markedLsn, ...resumed }: Resumed): Observable<Recovered> {
   const { store, found, logId, options } = log;
   const { floorLsn } = floorOf(found.checkpoint, found.holds);
   const below = wholeBelow(floorLsn, segment.sequence, segments);
   const kept = segments.slice(below.length);
   // The rewrite of this segment has used up what a crash may have left of an earlier one.
-  const used = ending.clean ? undefined : segmentName(segment.sequence) + TEMPORARY_SUFFIX;
+  const { rewritten = ending.clean ? undefined : segment.sequence } = resumed;
+  const used = rewritten === undefined ? undefined : segmentName(rewritten) + TEMPORARY_SUFFIX;
   const leftovers = found.leftovers.filter((name) => name !== used);
   const unwanted = [...leftovers, ...[...found.orphans, ...below].map(({ sequence }) => segmentName(sequence))];
   const syncDir = defer(() => store.syncDir()).pipe(asIoError('Syncing', store.dir));

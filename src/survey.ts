@@ -167,7 +167,7 @@ function judge(
       headless = { sequence, error: header };
       break;
     }
-    const { firstLsn } = header;
+    const { firstLsn, groups } = header;
     logId ??= header.logId;
     if (Buffer.compare(logId, header.logId) !== 0) refuse('it belongs to another log');
     const before = whole.at(-1);
@@ -188,7 +188,7 @@ function judge(
       orphans.push(...whole);
       whole = [];
     }
-    whole.push({ sequence, firstLsn });
+    whole.push(groups ? { sequence, firstLsn } : { sequence, firstLsn, groups });
     expected = sequence + 1;
   }
   if (saved && whole.length === 0) {

@@ -9,6 +9,8 @@ export interface ExamineTailOptions {
   readonly logId: Uint8Array;
   /** Size of the file. */
   readonly size: number;
+  /** Whether groups may stand in the segment, as its header says. */
+  readonly groups: boolean | undefined;
 }
 
 /** The word of every mark: kind 1, no payload. What a search for proof looks for. */
@@ -36,7 +38,7 @@ export function examineTail(
     concatMap((search) =>
       wholeFrame(file, invalid.offset, options.size, crcFrom).pipe(
         map((whole) => {
-          if (whole && !isStale(whole, invalid)) throw invalid;
+          if (whole && !isStale(whole, invalid, options.groups)) throw invalid;
           if (search.proof !== undefined) {
             throw new WalCorruptError({
               file: invalid.file,
@@ -52,8 +54,8 @@ export function examineTail(
   );
 }
 
-function isStale({ kind, lsn }: FrameClaim, invalid: WalCorruptError): boolean {
-  return kind === 'record' && lsn < invalid.lsn;
+function isStale({ kind, lsn }: FrameClaim, invalid: WalCorruptError, groups = true): boolean {
+  return (kind === 'record' || (kind === 'group' && groups)) && lsn < invalid.lsn;
 }
 
 /** Looks through the bytes behind the last valid frame, a chunk at a time. */

@@ -83,6 +83,8 @@ export interface Payload {
   readonly end: number;
   /** Whether a batch may end with this record (`isCommit`). */
   readonly commit: boolean;
+  /** How many records a group has, whose payload this is. Absent for a record by itself. */
+  readonly records?: number | undefined;
   /**
    * Asks for the 12 bytes before the payload and the 4 behind it, room for its frame: the first who asks has it, anybody else copies the payload.
    * Absent where the memory is the codec's own, which is good until the next value arrives.
@@ -91,22 +93,26 @@ export interface Payload {
 }
 
 /** What a frame holds: the two upper bits of its first word. */
-export type FrameKind = 'record' | 'mark' | 'checkpoint';
+export type FrameKind = 'record' | 'mark' | 'checkpoint' | 'group';
 
 /** One frame as laid out on disk: the bytes `buffer[start, end)`. Frames made one after another lie side by side in one buffer. */
 export interface Frame {
   readonly kind: FrameKind;
+  /** Of a group: that of its first record. */
   readonly lsn: number;
   readonly buffer: Uint8Array;
   readonly start: number;
   readonly end: number;
   /** Whether a batch may end with this record. */
   readonly commit: boolean;
+  /** How many records a group has. Absent for a record by itself. */
+  readonly records?: number | undefined;
 }
 
 /** A frame read back from a file. */
 export interface StoredFrame {
   readonly kind: FrameKind;
+  /** Of a group: that of its first record. */
   readonly lsn: number;
   readonly buffer: Uint8Array;
   readonly start: number;
@@ -148,7 +154,7 @@ export interface FrameRun {
  */
 export interface Batch {
   readonly runs: readonly FrameRun[];
-  /** Frames in the runs. */
+  /** Records in the runs: a group counts as many as it has. */
   readonly records: number;
   /** LSN of the first of them; 0 where there is none. */
   readonly firstLsn: number;
@@ -193,6 +199,8 @@ export interface SegmentSink {
 export interface SegmentInfo {
   readonly sequence: number;
   readonly firstLsn: number;
+  /** `false` where its header does not allow groups: an earlier rxwal has made it. Default `true`. */
+  readonly groups?: boolean | undefined;
 }
 
 /** A segment that is written already, to some place. */
@@ -227,7 +235,10 @@ export interface Commit {
 
 /** A value that was not taken into the log, and why. */
 export interface Rejection<T> {
+  /** Of a group: the first of its values. */
   readonly value: T;
+  /** All values of a group (`appendAll`), of which none was taken; the error says what was wrong with it. Absent for a value by itself. */
+  readonly group?: readonly T[] | undefined;
   readonly error: WalError;
 }
 

@@ -50,6 +50,25 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    */
   append(value: T): Observable<Ack> & PromiseLike<Ack>;
 
+  /**
+   * Appends values as one group: after a crash all of them are there, or none. As `append` it happens on the call. Each has an LSN of its own, one
+   * behind the other; the one ack is that of the last of them, and {@link acks$} has one for each.
+   *
+   * ```
+   * appendAll([a, b, c]):  a--(C|)      C is the ack of c
+   * ```
+   *
+   * The group is one frame: what its values take together, with 4 bytes for each and 4 more, is at most `maxRecordBytes`. In mode `sync` it
+   * is a commit record if any of its values is.
+   *
+   * Its errors are those of `append`, and refuse the group as a whole: none of it has an LSN then. `WalRecordError` says which value cannot be
+   * encoded.
+   *
+   * @param values at least one; read to their end at once.
+   * @throws TypeError for what cannot be iterated over, or has no value in it. What the iterable throws is thrown on.
+   */
+  appendAll(values: Iterable<T>): Observable<Ack> & PromiseLike<Ack>;
+
   /** Appends and forgets. A refusal goes to {@link rejected$}, or is reported as an unhandled error where nobody listens there. */
   next(value: T): void;
   /** The events failed: what was accepted drains, the log closes, and {@link acks$} ends with this error. */

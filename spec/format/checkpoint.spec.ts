@@ -47,7 +47,7 @@ describe('checkpoint', () => {
       fc.property(checkpoint, (value) => {
         const bytes = encodeCheckpointFile(value, LOG_ID);
         const frame = frameBytes('checkpoint', value.lsn, checkpointCbor({ ...value }), LOG_ID);
-        expect(hex(bytes)).toBe(hex(join(headerBytes({ firstLsn: value.lsn + 1, logId: LOG_ID }), frame)));
+        expect(hex(bytes)).toBe(hex(join(headerBytes({ firstLsn: value.lsn + 1, logId: LOG_ID, flags: 0 }), frame)));
         expect(decodeCheckpointFile(bytes)).toEqual({ checkpoint: value, logId: LOG_ID });
         expect(bytes.length).toBeLessThan(MAX_CHECKPOINT_FILE_BYTES);
       }),

@@ -20,10 +20,10 @@ describe('header', () => {
   it('encodes and decodes any first LSN and any log id', () => {
     const lsn = fc.integer({ min: 1, max: 2 ** 52 });
     fc.assert(
-      fc.property(lsn, fc.uint8Array({ minLength: 8, maxLength: 8 }), (firstLsn, logId) => {
-        const bytes = encodeHeader({ firstLsn, logId });
-        expect(hex(bytes)).toBe(hex(headerBytes({ firstLsn, logId })));
-        expect(decodeHeader(bytes, FILE)).toEqual<SegmentHeader>({ firstLsn, logId });
+      fc.property(lsn, fc.uint8Array({ minLength: 8, maxLength: 8 }), fc.boolean(), (firstLsn, logId, groups) => {
+        const bytes = encodeHeader({ firstLsn, logId, groups });
+        expect(hex(bytes)).toBe(hex(headerBytes({ firstLsn, logId, flags: groups ? 1 : 0 })));
+        expect(decodeHeader(bytes, FILE)).toEqual<SegmentHeader>({ firstLsn, logId, groups });
       }),
     );
   });
@@ -34,6 +34,11 @@ describe('header', () => {
       expect(decodeHeader(encodeHeader({ firstLsn, logId: LOG_ID }), FILE).firstLsn).toBe(firstLsn);
     },
   );
+
+  it('allows groups in every segment that is made', () => {
+    expect(decodeHeader(encodeHeader({ firstLsn: 1, logId: LOG_ID }), FILE).groups).toBe(true);
+    expect(decodeHeader(headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }), FILE).groups).toBe(false);
+  });
 
   it('keeps no view of the bytes it was given', () => {
     const bytes = GOOD.slice();
@@ -77,8 +82,9 @@ describe('header', () => {
     [
       'a flag',
       headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0x0100 }),
-      /flags 0x100, of which this rxwal knows none/,
+      /flags 0x100, of which this rxwal knows 0x1/,
     ],
+    ['a flag beside one that is known', headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 3 }), /flags 0x3, of/],
     [
       'a newer version with a checksum of its own kind',
       Uint8Array.from([...GOOD.subarray(0, 4), ...le(2, 2), ...GOOD.subarray(6)]),

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import {
   checkpointCbor,
   frameBytes,
+  groupPayload,
   headerBytes,
   join,
   KIND,
@@ -86,6 +87,10 @@ function segment(
       parts.push(
         frame(liar, 'checkpoint', lsn, lying() ? hostileCheckpoint(random, lsn) : checkpointCbor({ lsn, epoch: 1 })),
       );
+    } else if (random.chance(1, 6)) {
+      const records = Array.from({ length: random.between(1, 4) }, () => hostileCbor(random));
+      parts.push(frame(liar, 'group', lastLsn + 1, lying() ? oddGroup(random, records) : groupPayload(...records)));
+      lastLsn += records.length;
     } else {
       lastLsn += 1;
       parts.push(frame(liar, 'record', lastLsn, hostileCbor(random)));
@@ -95,6 +100,18 @@ function segment(
   if (isLast && random.chance(1, 3)) parts.push(behind(liar, lastLsn));
   const bytes = join(...parts);
   return { bytes: lying() ? bytes.slice(0, random.below(bytes.length)) : bytes, lastLsn };
+}
+
+/** The payload of a group whose records do not fit it, or do by chance. */
+function oddGroup(random: Random, records: readonly Uint8Array[]): Uint8Array {
+  const payload = groupPayload(...records);
+  return random.pick([
+    () => groupPayload(),
+    () => payload.slice(0, random.below(payload.length)),
+    () => join(payload, random.bytes(random.between(1, 9))),
+    () => join(le(random.pick([0, records.length + 1, 2 ** 20, 2 ** 32 - 1]), 4), payload.subarray(4)),
+    () => join(payload.subarray(0, 4), le(random.pick([0, 1, 2 ** 31, 2 ** 32 - 1]), 4), payload.subarray(8)),
+  ])();
 }
 
 /** What stands behind the last frame: zeros, half a frame, noise, or what had been there before. */
@@ -121,7 +138,7 @@ function header({ random, lies, logId }: Liar, firstLsn: number): Uint8Array {
     ...random.pick<Partial<HeaderFields>>([
       { magic: random.pick(['RXWM', 'rxwl', '\0\0\0\0']) },
       { version: random.pick([0, 2, 3, 255, 65_535]) },
-      { flags: random.pick([1, 2, 0x8000]) },
+      { flags: random.pick([0, 2, 3, 0x8000]) },
       { reserved: random.pick([1, 2 ** 32 - 1]) },
       { firstLsn: random.pick(EDGE_LSNS) },
       { logId: OTHER_LOG_ID },
@@ -140,7 +157,7 @@ function frame({ random, lies, logId }: Liar, kind: Kind, lsn: number, payload: 
     case 0:
       return frameBytes(kind, random.pick([...EDGE_LSNS, lsn + 1, Math.max(0, lsn - 1), lsn + 2]), payload, logId);
     case 1:
-      return frameBytes(random.pick(['record', 'mark', 'checkpoint', 'refused']), lsn, payload, logId);
+      return frameBytes(random.pick(['record', 'mark', 'checkpoint', 'group']), lsn, payload, logId);
     case 2:
       return withLength(
         kind,
@@ -175,7 +192,7 @@ function checkpointFile(liar: Liar, lsn: number): Uint8Array {
   const { random, lies, logId } = liar;
   if (!random.chance(lies, 64)) {
     return join(
-      headerBytes({ firstLsn: lsn + 1, logId }),
+      headerBytes({ firstLsn: lsn + 1, logId, flags: 0 }),
       frameBytes('checkpoint', lsn, checkpointCbor({ lsn, epoch: random.below(9) }), logId),
     );
   }

@@ -108,7 +108,7 @@ describe('SegmentWriter', () => {
         { kind: 'sync', file: NAME },
         { kind: 'syncDir', file: '' },
       ]);
-      expect(decodeHeader(store.durableSnapshot().get(NAME)!, NAME)).toEqual(HEADER);
+      expect(decodeHeader(store.durableSnapshot().get(NAME)!, NAME)).toEqual({ ...HEADER, groups: true });
       expect([writer.sequence, writer.position]).toEqual([7, HEADER_BYTES]);
     });
 

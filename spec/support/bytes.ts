@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
  * real encoders and readers against, and what they build odd files with.
  */
 
-export const KIND = { record: 0, mark: 1, checkpoint: 2, refused: 3 } as const;
+export const KIND = { record: 0, mark: 1, checkpoint: 2, group: 3 } as const;
 export type Kind = keyof typeof KIND;
 
 /** A little-endian unsigned integer of `size` bytes, by division: right up to 2^53. */
@@ -48,9 +48,9 @@ export interface HeaderFields {
   readonly reserved?: number;
 }
 
-/** The 32 bytes of a header; any field may be wrong, the checksum is right. */
+/** The 32 bytes of a header, by default of a segment as it is made now; any field may be wrong, the checksum is right. */
 export function headerBytes(fields: HeaderFields): Uint8Array {
-  const { firstLsn, logId, magic = 'RXWL', version = 1, flags = 0, reserved = 0 } = fields;
+  const { firstLsn, logId, magic = 'RXWL', version = 1, flags = 1, reserved = 0 } = fields;
   const covered = join(ascii(magic), le(version, 2), le(flags, 2), le(firstLsn, 8), logId, le(reserved, 4));
   return join(covered, le(crc32(covered), 4));
 }
@@ -60,6 +60,12 @@ export function frameBytes(kind: Kind, lsn: number, payload: Uint8Array | string
   const body = typeof payload === 'string' ? ascii(payload) : payload;
   const covered = join(le(body.length + KIND[kind] * 2 ** 30, 4), le(lsn, 8), body);
   return join(covered, le(crc32(covered, crc32(logId)), 4));
+}
+
+/** The payload of a group: the number of its records, and each behind its length. */
+export function groupPayload(...records: readonly (Uint8Array | string)[]): Uint8Array {
+  const bodies = records.map((record) => (typeof record === 'string' ? ascii(record) : record));
+  return join(le(bodies.length, 4), ...bodies.flatMap((body) => [le(body.length, 4), body]));
 }
 
 /** The CBOR of a checkpoint, as RFC 8949 has it: a map of two or three entries whose count takes two bytes. */

@@ -48,6 +48,7 @@ class No extends Error {
 
 interface Header {
   readonly firstLsn: number;
+  readonly groups: boolean;
   readonly logId: string;
 }
 
@@ -197,7 +198,7 @@ function read({ segments, unborn, checkpointLsn }: Survey): Verdict['read'] {
   }
 }
 
-function scan({ bytes, firstLsn, logId }: Segment): Scan {
+function scan({ bytes, firstLsn, logId, groups }: Segment): Scan {
   const records: ReferenceRecord[] = [];
   let lastLsn = firstLsn - 1;
   let closed = false;
@@ -206,10 +207,14 @@ function scan({ bytes, firstLsn, logId }: Segment): Scan {
   while (bytes.subarray(at).some((byte) => byte !== 0)) {
     if (bytes.subarray(at, at + 12).every((byte) => byte === 0)) return seen(at);
     const frame = frameAt(bytes, at, logId);
-    if (!frame || frame.payload.length > (frame.kind === 'record' ? MAX_RECORD_BYTES : 1024)) return seen(at);
+    if (!frame || frame.payload.length > (isSmall(frame.kind) ? 1024 : MAX_RECORD_BYTES)) return seen(at);
     const { kind, lsn, payload } = frame;
-    if (kind === 'refused') return seen(at);
-    if (kind === 'record') {
+    if (kind === 'group') {
+      const payloads = groups ? groupOf(payload) : [];
+      if (lsn !== lastLsn + 1 || payloads.length === 0) return seen(at);
+      records.push(...payloads.map((one, index) => ({ lsn: lsn + index, payload: hex(one) })));
+      lastLsn += payloads.length;
+    } else if (kind === 'record') {
       if (lsn !== lastLsn + 1) return seen(at);
       lastLsn = lsn;
       records.push({ lsn, payload: hex(payload) });
@@ -222,12 +227,30 @@ function scan({ bytes, firstLsn, logId }: Segment): Scan {
   return seen(undefined);
 }
 
+/** The payloads in a group's; none where they do not fit it. */
+function groupOf(payload: Uint8Array): readonly Uint8Array[] {
+  const payloads: Uint8Array[] = [];
+  let at = 4;
+  while (at + 4 <= payload.length) {
+    const end = at + 4 + fromLe(payload, at, 4);
+    if (end > payload.length) return [];
+    payloads.push(payload.subarray(at + 4, end));
+    at = end;
+  }
+  return at === payload.length && payloads.length === fromLe(payload, 0, 4) ? payloads : [];
+}
+
+function isSmall(kind: string | undefined): boolean {
+  return kind === 'mark' || kind === 'checkpoint';
+}
+
 /** Step 5: is what stands at `invalid` a torn tail, or had it been durable? */
-function refuseDamage({ name, bytes, logId }: Segment, invalid: number, lastLsn: number): void {
+function refuseDamage({ name, bytes, logId, groups }: Segment, invalid: number, lastLsn: number): void {
   const whole = frameAt(bytes, invalid, logId);
-  if (whole && whole.payload.length > MAX_RECORD_BYTES) no('WAL_RECORD');
+  const holdsRecords = whole?.kind === 'record' || (whole?.kind === 'group' && groups);
+  if (holdsRecords && whole.payload.length > MAX_RECORD_BYTES) no('WAL_RECORD');
   // An earlier record is what an old block of the disk may show.
-  if (whole && !(whole.kind === 'record' && whole.lsn <= lastLsn)) damage(name, invalid, lastLsn + 1);
+  if (whole && !(holdsRecords && whole.lsn <= lastLsn)) damage(name, invalid, lastLsn + 1);
   for (let at = invalid; at + 16 <= bytes.length; at += 1) {
     const mark = fromLe(bytes, at, 4) === 2 ** 30 && frameAt(bytes, at, logId);
     if (mark && mark.lsn > lastLsn) damage(name, invalid, lastLsn + 1);
@@ -258,11 +281,11 @@ function headerOf(bytes: Uint8Array, name: string): Header {
   if (version > 1) no('WAL_VERSION', name);
   if (crc32(bytes.subarray(0, 28)) !== fromLe(bytes, 28, 4)) damage(name, 0, 0);
   if (version === 0) damage(name, 0, 0);
-  if (fromLe(bytes, 6, 2) !== 0) no('WAL_VERSION', name);
+  if (fromLe(bytes, 6, 2) > 1) no('WAL_VERSION', name);
   if (fromLe(bytes, 24, 4) !== 0) damage(name, 0, 0);
   const firstLsn = fromLe(bytes, 8, 8);
   if (firstLsn < 1 || firstLsn > 2 ** 52) damage(name, 0, 0);
-  return { firstLsn, logId: hex(bytes.subarray(16, 24)) };
+  return { firstLsn, groups: fromLe(bytes, 6, 2) === 1, logId: hex(bytes.subarray(16, 24)) };
 }
 
 function checkpointOf(bytes: Uint8Array): { readonly lsn: number; readonly logId: string } {

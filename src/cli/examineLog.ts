@@ -17,6 +17,7 @@ import { WalCorruptError, type CorruptionPlace } from '../errors';
 import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../besideWriter';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from '../format/checkpoint';
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
+import { GROUP_COUNT_BYTES, GROUP_LENGTH_BYTES, lsnBehind, recordsIn } from '../format/group';
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../reading/segmentFrames';
@@ -252,7 +253,7 @@ class Inspector {
     this.#spots.push({ kind: 'damaged', file: segmentName(expected), offset: 0, bytes: 0, lsn: 0, reason });
   }
 
-  #frames(empty: SegmentFacts, { logId }: SegmentHeader, next: Look | undefined): Observable<SegmentFacts> {
+  #frames(empty: SegmentFacts, { logId, groups }: SegmentHeader, next: Look | undefined): Observable<SegmentFacts> {
     const { file: name, firstLsn, bytes } = empty;
     const { maxRecordBytes, onFrame, progress } = this.options;
     let at: SegmentFacts = { ...empty, validBytes: HEADER_BYTES };
@@ -263,7 +264,7 @@ class Inspector {
     };
     return withFile(this.store, name, (file) =>
       concat(
-        framesFrom(file, { logId, offset: HEADER_BYTES, after: firstLsn - 1, maxRecordBytes }).pipe(
+        framesFrom(file, { logId, offset: HEADER_BYTES, after: firstLsn - 1, maxRecordBytes, groups }).pipe(
           tap((frame) => {
             at = withFrame(at, frame);
             this.#closed = frame.kind === 'mark' && frame.lsn === at.lastLsn;
@@ -281,7 +282,7 @@ class Inspector {
               damaged(error);
               return EMPTY;
             }
-            return judgeTail(file, error, { logId, maxRecordBytes }).pipe(
+            return judgeTail(file, error, { logId, maxRecordBytes, groups }).pipe(
               tap((torn) => {
                 if (torn > 0) at = { ...at, spot: spotOf('torn', error, torn) };
               }),
@@ -365,12 +366,20 @@ class Inspector {
 /** Bytes between one word to the progress bar and the next. */
 const PROGRESS_BYTES = 1024 * 1024;
 
-function withFrame(facts: SegmentFacts, { kind, lsn, offset, start, end }: StoredFrame): SegmentFacts {
+function withFrame(facts: SegmentFacts, frame: StoredFrame): SegmentFacts {
+  const { kind, lsn, offset, start, end } = frame;
   const validBytes = offset + (end - start);
   switch (kind) {
     case 'record': {
       const payloadBytes = facts.payloadBytes + (end - start - FRAME_OVERHEAD_BYTES);
       return { ...facts, validBytes, lastLsn: lsn, records: facts.records + 1, payloadBytes };
+    }
+    case 'group': {
+      const records = recordsIn(frame);
+      const lengths = GROUP_COUNT_BYTES + records * GROUP_LENGTH_BYTES;
+      const payloadBytes = facts.payloadBytes + (end - start - FRAME_OVERHEAD_BYTES - lengths);
+      const lastLsn = lsnBehind(frame, lsn);
+      return { ...facts, validBytes, lastLsn, records: facts.records + records, payloadBytes };
     }
     case 'mark':
       return { ...facts, validBytes, marks: facts.marks + 1 };

@@ -16,13 +16,14 @@ import {
 } from 'rxjs';
 import { WalCorruptError, WalTruncatedError } from '../errors';
 import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../besideWriter';
+import { lsnBehind, recordFrames } from '../format/group';
 import { HEADER_BYTES } from '../format/header';
 import { asIoError } from '../ioError';
 import { pastTheEnd } from '../read';
 import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
-import type { SegmentInfo, StoredFrame } from '../types';
+import type { FrameKind, SegmentInfo, StoredFrame } from '../types';
 
 export interface LogFramesOptions {
   /** Frames of records up to this LSN are left out, and the marks and checkpoints before its successor. Default: from the first one there. */
@@ -35,10 +36,10 @@ export interface LogFramesOptions {
   readonly progress: { expect(bytes: number): void; add(bytes: number): void };
 }
 
-/** A frame, and the file that it stands in. */
+/** A frame, and the file that it stands in; of a group each record by itself. */
 export interface LocatedFrame {
   readonly file: string;
-  readonly frame: StoredFrame;
+  readonly frame: StoredFrame & { readonly kind: Exclude<FrameKind, 'group'> };
 }
 
 /**
@@ -84,27 +85,32 @@ function framesOf(
   let seenLsn = (wanted[0]?.firstLsn ?? after + 1) - 1;
 
   const read = (segment: SegmentInfo, next: SegmentInfo | undefined): Observable<LocatedFrame> => {
+    const { groups } = segment;
     const name = segmentName(segment.sequence);
     let lastLsn = segment.firstLsn - 1;
     let end = HEADER_BYTES;
     return withFile(store, name, (file) => {
-      const frames = framesFrom(file, { logId, offset: HEADER_BYTES, after: lastLsn, maxRecordBytes }).pipe(
+      const frames = framesFrom(file, { logId, offset: HEADER_BYTES, after: lastLsn, maxRecordBytes, groups }).pipe(
         tap((frame) => {
-          if (frame.kind === 'record') seenLsn = lastLsn = frame.lsn;
+          lastLsn = lsnBehind(frame, lastLsn);
+          if (lastLsn >= segment.firstLsn) seenLsn = lastLsn;
           end = frame.offset + (frame.end - frame.start);
           progress.add(frame.end - frame.start);
         }),
         catchError((error: unknown) => {
           // Behind a segment that a crash kept from being made stands one that had been whole before.
           if (next || headless || !(error instanceof WalCorruptError)) return throwError(() => error);
-          return judgeTail(file, error, { logId, maxRecordBytes }).pipe(
+          return judgeTail(file, error, { logId, maxRecordBytes, groups }).pipe(
             concatMap((bytes) => {
               if (bytes > 0) onTorn(error, bytes);
               return EMPTY;
             }),
           );
         }),
-        filter(({ kind }) => lastLsn > after || (kind !== 'record' && options.after === undefined)),
+        concatMap((frame) => (isSingle(frame) ? [frame] : recordFrames(frame))),
+        filter(({ kind, lsn }) =>
+          kind === 'record' ? lsn > after : lastLsn > after || options.after === undefined,
+        ),
         map((frame) => ({ file: name, frame })),
       );
       const whole = defer(() => {
@@ -132,4 +138,8 @@ function framesOf(
   // A reader that has read more than this log ever held has read another one.
   const isTheLog = defer(() => (after > seenLsn ? throwError(() => pastTheEnd(after, seenLsn)) : EMPTY));
   return after >= until ? EMPTY : concat(frames, isTheLog);
+}
+
+function isSingle(frame: StoredFrame): frame is LocatedFrame['frame'] {
+  return frame.kind !== 'group';
 }

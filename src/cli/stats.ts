@@ -1,5 +1,6 @@
 import { finalize, map, type Observable } from 'rxjs';
 import { FRAME_OVERHEAD_BYTES } from '../format/frame';
+import { recordFrames } from '../format/group';
 import { HEADER_BYTES } from '../format/header';
 import { wholeBelow } from '../operators/checkpoint';
 import { floorOf } from '../retention/floor';
@@ -65,12 +66,11 @@ class Counter {
   readonly #batches = new Distribution();
   #batch = 0;
 
-  add({ kind, start, end }: StoredFrame): void {
-    if (kind === 'record') {
+  add(frame: StoredFrame): void {
+    if (frame.kind === 'mark') this.#endBatch();
+    for (const { start, end } of recordFrames(frame)) {
       this.#payloads.add(end - start - FRAME_OVERHEAD_BYTES);
       this.#batch += 1;
-    } else if (kind === 'mark') {
-      this.#endBatch();
     }
   }
 

@@ -27,7 +27,7 @@ export function encodeCheckpointFrame(checkpoint: Checkpoint, crcFrom: number): 
 
 /** `checkpoint.meta`: a segment's header, whose first LSN is the first one still needed, and the checkpoint's frame. */
 export function encodeCheckpointFile(checkpoint: Checkpoint, logId: Uint8Array): Uint8Array {
-  const header = encodeHeader({ firstLsn: checkpoint.lsn + 1, logId });
+  const header = encodeHeader({ firstLsn: checkpoint.lsn + 1, logId, groups: false });
   return Buffer.concat([header, encodeCheckpointFrame(checkpoint, crcStart(logId))]);
 }
 

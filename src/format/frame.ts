@@ -15,8 +15,8 @@ export const MAX_CHECKPOINT_BYTES = 1024;
 
 /** Bytes behind the payload: the CRC. */
 export const CRC_BYTES = 4;
-const KINDS = ['record', 'mark', 'checkpoint'] as const satisfies readonly FrameKind[];
-const KIND_BITS: Readonly<Record<FrameKind, number>> = { record: 0, mark: 1, checkpoint: 2 };
+const KINDS = ['record', 'mark', 'checkpoint', 'group'] as const satisfies readonly FrameKind[];
+const KIND_BITS: Readonly<Record<FrameKind, number>> = { record: 0, mark: 1, checkpoint: 2, group: 3 };
 
 /**
  * The value that every checksum of a log starts from: the CRC-32 of its id. So zeros, and the frames of another log, never verify.
@@ -73,9 +73,9 @@ export function claimedPayloadBytes(buffer: Uint8Array, at: number): number {
   return readUint32(buffer, at) & MAX_PAYLOAD_BYTES;
 }
 
-/** The kind of the frame at `at`; `undefined` for the fourth, which version 1 refuses. */
-export function frameKind(buffer: Uint8Array, at: number): FrameKind | undefined {
-  return KINDS[buffer[at + 3]! >>> 6];
+/** The kind of the frame at `at`. A group counts only in a segment whose header says that it may hold one. */
+export function frameKind(buffer: Uint8Array, at: number): FrameKind {
+  return KINDS[buffer[at + 3]! >>> 6]!;
 }
 
 /** The LSN of the frame at `at`. */

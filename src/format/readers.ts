@@ -40,7 +40,7 @@ export function encodeReadersFile({ readers, cutLsn }: Holds, logId: Uint8Array)
     .map(({ name, lsn, movedAt }) => ({ name, lsn, movedAt }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const frame = encodeFrame('record', held, codec.encode({ readers: inOrder, cutLsn }), crcStart(logId));
-  return Buffer.concat([encodeHeader({ firstLsn: held + 1, logId }), frame]);
+  return Buffer.concat([encodeHeader({ firstLsn: held + 1, logId, groups: false }), frame]);
 }
 
 /**

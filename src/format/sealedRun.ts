@@ -1,6 +1,7 @@
 import { crc32 } from './crc';
 import { crcShift } from './crcShift';
 import { FRAME_OVERHEAD_BYTES, MAX_CHECKPOINT_BYTES, MAX_PAYLOAD_BYTES } from './frame';
+import { groupRecords } from './group';
 import { readLsn, readUint32 } from './integers';
 
 /**
@@ -34,12 +35,15 @@ export class SealedRun {
 
   readonly #crcFrom: number;
   readonly #maxRecordBytes: number;
+  readonly #groups: boolean;
   /** What the register of a new frame, and the one behind a frame, differ by. */
   readonly #difference: number;
 
-  constructor(crcFrom: number, maxRecordBytes: number) {
+  /** @param groups whether groups may stand there. */
+  constructor(crcFrom: number, maxRecordBytes: number, groups = true) {
     this.#crcFrom = crcFrom;
     this.#maxRecordBytes = maxRecordBytes;
+    this.#groups = groups;
     this.#difference = BEHIND_FRAME ^ ~crcFrom;
   }
 
@@ -63,9 +67,16 @@ export class SealedRun {
       const end = at + payloadBytes + FRAME_OVERHEAD_BYTES;
       const frameLsn = readLsn(buffer, at + 4);
       if (end > to) break;
+      let lastLsn = lsn;
       if (isRecord) {
         if (frameLsn !== lsn + 1 || payloadBytes > this.#maxRecordBytes) break;
-      } else if (word >= FOURTH_KIND || frameLsn > lsn || payloadBytes > MAX_CHECKPOINT_BYTES) break;
+        lastLsn = frameLsn;
+      } else if (word >= GROUP_WORD) {
+        if (!this.#groups || frameLsn !== lsn + 1 || payloadBytes > this.#maxRecordBytes) break;
+        const records = groupRecords(buffer, at, end);
+        if (records === 0) break;
+        lastLsn += records;
+      } else if (frameLsn > lsn || payloadBytes > MAX_CHECKPOINT_BYTES) break;
       if (end - piece > PIECE_BYTES && at > piece) {
         if (!this.#isSealed(buffer, piece, at, register)) return;
         this.end = at;
@@ -75,7 +86,7 @@ export class SealedRun {
       }
       register = at === piece ? difference : difference ^ crcShift(register, end - at);
       at = end;
-      lsn = isRecord ? frameLsn : lsn;
+      lsn = lastLsn;
     }
     if (at === piece || !this.#isSealed(buffer, piece, at, register)) return;
     this.end = at;
@@ -87,4 +98,5 @@ export class SealedRun {
   }
 }
 
-const FOURTH_KIND = 0xc000_0000;
+/** From here on a word is a group's. */
+const GROUP_WORD = 0xc000_0000;

@@ -55,7 +55,7 @@ export function snapshotOf(file: string): { readonly name: string; readonly lsn:
  * @throws RangeError where the state takes more than a frame holds, 1 GiB.
  */
 export function encodeSnapshot({ name, version, lsn, state }: Snapshot, logId: Uint8Array): readonly Uint8Array[] {
-  const header = encodeHeader({ firstLsn: lsn + 1, logId });
+  const header = encodeHeader({ firstLsn: lsn + 1, logId, groups: false });
   return [header, encodeFrame('record', lsn, codec.encode({ name, version, state }), crcStart(logId))];
 }
 

@@ -117,8 +117,8 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
        * otherwise ride in two halves for ever, each waiting for the fsync of the other. What is full has nothing to wait for, and neither has
        * what comes more slowly than the disk writes.
        */
-      const releaseSoon = (): void => {
-        if (gathering.isFull || (!busy && pace.isSlow(gathering.count))) release();
+      const releaseSoon = (records: number): void => {
+        if (gathering.isFull || (!busy && pace.isSlow(gathering.count, records))) release();
         if (busy || departing || gathering.due === undefined) return;
         // A scheduler may run it before it returns.
         departing = true;
@@ -128,9 +128,9 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
         });
       };
 
-      const dueSoon = (): void => {
+      const dueSoon = (records: number): void => {
         gathering.due ??= 'commit';
-        releaseSoon();
+        releaseSoon(records);
       };
 
       const startClock = (): void => {
@@ -160,7 +160,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
         busy = false;
         clock.settled();
         pace.settled();
-        if (gathering.due === 'commit' && !pace.willBeSlow) releaseSoon();
+        if (gathering.due === 'commit' && !pace.willBeSlow) releaseSoon(1);
         else release();
       };
 
@@ -201,11 +201,12 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
       );
       source.pipe(whileWanted(subscriber)).subscribe({
         next: (frame) => {
-          gathering.add(frame, frame.commit || durability.mode !== 'sync');
-          pace.came(gathering.count);
+          const records = frame.records ?? 1;
+          gathering.add(frame, records, frame.commit || durability.mode !== 'sync');
+          pace.came(gathering.count, records);
           switch (durability.mode) {
             case 'sync':
-              if (frame.commit) dueSoon();
+              if (frame.commit) dueSoon(records);
               break;
             case 'batch':
               if (gathering.count >= durability.maxRecords) due('count');
@@ -215,7 +216,7 @@ export function batch(options: BatchOptions = {}): OperatorFunction<Frame, Batch
               startClock();
               break;
             case 'nosync':
-              dueSoon();
+              dueSoon(records);
               break;
           }
         },
@@ -261,10 +262,11 @@ class Gathered {
     return this.records === 0 && this.barriers.length === 0;
   }
 
-  add({ buffer, start, end, lsn }: Frame): void {
+  /** @param records those in the frame. */
+  add({ buffer, start, end, lsn }: Frame, records: number): void {
     if (this.records === 0) this.#firstLsn = lsn;
-    this.#lastLsn = lsn;
-    this.records += 1;
+    this.#lastLsn = lsn + records - 1;
+    this.records += records;
     this.bytes += end - start;
     this.#append(buffer, start, end);
   }
@@ -308,7 +310,7 @@ class Gathering {
   readonly #closed: Batch[] = [];
   /** Why the open batch is to leave, once it is. */
   due: BatchReason | undefined;
-  /** Frames in the open batch. */
+  /** Records in the open batch. */
   count = 0;
 
   constructor(private readonly partRecords: number) {}
@@ -322,15 +324,18 @@ class Gathering {
     return this.#closed.length === 0 && this.count === 0 && this.#open.isEmpty;
   }
 
-  /** @param commit whether a batch may end behind this frame. */
-  add(frame: Frame, commit: boolean): void {
-    this.count += 1;
+  /**
+   * @param records those in the frame.
+   * @param commit whether a batch may end behind it.
+   */
+  add(frame: Frame, records: number, commit: boolean): void {
+    this.count += records;
     if (!commit) {
-      this.#rest.add(frame);
+      this.#rest.add(frame, records);
       return;
     }
     this.#joinRest();
-    this.#open.add(frame);
+    this.#open.add(frame, records);
     if (this.#open.records < this.partRecords && this.#open.bytes < PART_BYTES) return;
     this.#full.push(this.#open);
     this.#open = new Gathered();
@@ -418,10 +423,11 @@ class Pace {
    * A record has come, and no commit is on its way.
    *
    * @param count those that wait, with this one.
+   * @param records how many have come: more than one where it is a group.
    * @returns whether it has taken them longer than a commit takes.
    */
-  isSlow(count: number): boolean {
-    return count % LOOK_RECORDS === 0 && this.#lookedAt - this.#began > this.#commitMs.least;
+  isSlow(count: number, records: number): boolean {
+    return count % LOOK_RECORDS < records && this.#lookedAt - this.#began > this.#commitMs.least;
   }
 
   /** Whether those whom the commit that returns has released would take longer to come than the next one takes. */
@@ -429,13 +435,16 @@ class Pace {
     return (this.#leftRecords / LOOK_RECORDS) * this.#lookMs.least > this.#commitMs.least;
   }
 
-  /** @param count records that wait, with the one that has just come. */
-  came(count: number): void {
-    if (count === 1) {
+  /**
+   * @param count records that wait, with those that have just come.
+   * @param records how many those are.
+   */
+  came(count: number, records: number): void {
+    if (count === records) {
       this.#began = this.#lookedAt = this.#now();
-    } else if (count % LOOK_RECORDS === 0) {
+    } else if (count % LOOK_RECORDS < records) {
       const now = this.#now();
-      this.#lookMs.see(now - this.#lookedAt);
+      this.#lookMs.see((now - this.#lookedAt) / Math.max(1, records / LOOK_RECORDS));
       this.#lookedAt = now;
     }
   }

@@ -19,6 +19,13 @@ export interface FrameOptions {
  * frame({after: 6}): --7-----8--9--|     each the frame with that LSN
  * ```
  *
+ * A group is one frame and takes an LSN for each of its records; the frame has that of the first. Here `G` has three:
+ *
+ * ```
+ * source:            --A-----G--C--|
+ * frame({after: 6}): --7-----8--(11)--|
+ * ```
+ *
  * Frames made one after another stand side by side in one buffer, so `commit` can hand a whole batch to the operating system
  * in one piece, without copying it together (the group commit arena of many databases). Where a payload stands in such a buffer already, with
  * room around it, the frame is made about it; any other is copied, and the codec may use its memory again.
@@ -32,10 +39,17 @@ export function frame(options: FrameOptions = {}): OperatorFunction<Payload, Fra
       return source.pipe(
         map((payload): Frame => {
           const { buffer, start, end } = payload.claimRoom?.() ? payload : copied(payload, arena);
-          lsn += 1;
+          const { commit, records } = payload;
+          const firstLsn = lsn + 1;
           const at = start - FRAME_HEAD_BYTES;
+          if (records !== undefined) {
+            lsn += records;
+            layHead(buffer, at, 'group', firstLsn, end - start);
+            return { kind: 'group', lsn: firstLsn, buffer, start: at, end: end + CRC_BYTES, commit, records };
+          }
+          lsn = firstLsn;
           layHead(buffer, at, 'record', lsn, end - start);
-          return { kind: 'record', lsn, buffer, start: at, end: end + CRC_BYTES, commit: payload.commit };
+          return { kind: 'record', lsn, buffer, start: at, end: end + CRC_BYTES, commit };
         }),
       );
     });

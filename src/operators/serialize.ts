@@ -1,16 +1,19 @@
 import { defer, filter, map, type OperatorFunction } from 'rxjs';
 import { isBareBytes } from '../codec/bareBytes';
+import { GroupEncoder } from '../codec/groupEncoder';
 import { NOT_WITHIN, encodeWithin, isInPlaceCodec, type InPlaceCodec } from '../codec/inPlaceCodec';
 import { WalRecordError } from '../errors';
 import { MAX_PAYLOAD_BYTES } from '../format/frame';
 import { ARENA_BUFFER_BYTES, FrameArena } from '../format/frameArena';
+import { Group } from '../group';
+import { rejection } from '../rejection';
 import type { Codec, Payload, Rejection } from '../types';
 
 export interface SerializeOptions<T> {
   readonly codec: Codec<T>;
-  /** Which records may end a batch in `sync` mode. Default: every one. */
+  /** Which records may end a batch in `sync` mode; a group may where any of its values may. Default: every one. */
   readonly isCommit?: ((value: T) => boolean) | undefined;
-  /** Largest payload taken, in bytes. Default: what a frame can hold, 1 GiB less a byte. */
+  /** Largest payload taken, in bytes: of a group, all of it. Default: what a frame can hold, 1 GiB less a byte. */
   readonly maxRecordBytes?: number | undefined;
   /** Gets each value that was not taken. Default: the first one is an error of the stream. */
   readonly onRejected?: ((rejection: Rejection<T>) => void) | undefined;
@@ -28,31 +31,53 @@ export interface SerializeOptions<T> {
  * onRejected:   -----x
  * ```
  *
+ * A {@link Group} becomes one payload, and later one frame: all or none of its records are there. One value of it that cannot be encoded refuses
+ * them all, with a `WalRecordError` that says which. Here `g` is `group([a, b])` and `h` is `group([a, x])`:
+ *
+ * ```
+ * source:       --g--h--|
+ * serialize():  --G-----|
+ * onRejected:   -----h
+ * ```
+ *
  * A payload may be the codec's own memory, good until the next value arrives; `frame` copies it. The log's own codecs encode straight into
  * the buffer that the frame is then made in.
  *
  * @example
  * events$.pipe(serialize({ codec: cborCodec() }), frame(), checksum(logId))
  */
-export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T, Payload> {
+export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T | Group<T>, Payload> {
   const { codec, isCommit, maxRecordBytes = MAX_PAYLOAD_BYTES, onRejected = rethrow } = options;
 
   return (source) =>
     defer(() => {
       const payloadOf = isInPlaceCodec(codec) ? inPlace(codec, maxRecordBytes) : apart(codec, maxRecordBytes);
+      let groups: GroupEncoder<T> | undefined;
+      const groupPayloadOf = ({ values }: Group<T>): Payload => {
+        groups ??= new GroupEncoder({ codec, encode: (value) => bytesOf(codec.encode(value)), isCommit, maxRecordBytes });
+        return groups.payloadOf(values);
+      };
 
-      const encode = (value: T): Payload | undefined => {
+      const encode = (value: T | Group<T>): Payload | undefined => {
         // Before the codec, which may use its memory again if the callback appends.
         let step = 'isCommit threw';
         let refused: WalRecordError;
         try {
-          const commit = isCommit === undefined || isCommit(value);
+          let single: T;
+          if (value instanceof Group) {
+            if (value.values.length > 1) return groupPayloadOf(value);
+            // One value by itself needs no group around it.
+            [single] = value.values;
+          } else {
+            single = value;
+          }
+          const commit = isCommit === undefined || isCommit(single);
           step = 'The value cannot be encoded';
-          return payloadOf(value, commit);
+          return payloadOf(single, commit);
         } catch (cause) {
           refused = refusal(step, cause);
         }
-        onRejected({ value, error: refused });
+        onRejected(rejection(value, refused));
         return undefined;
       };
 

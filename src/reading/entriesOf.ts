@@ -6,8 +6,9 @@ import {
   claimedPayloadBytes,
   frameKind,
   frameLsn,
-  framePayload,
 } from '../format/frame';
+import { GROUP_COUNT_BYTES, GROUP_LENGTH_BYTES } from '../format/group';
+import { readUint32 } from '../format/integers';
 import type { StoredRun } from './storedRun';
 import { decodeWithin, isInPlaceCodec } from '../codec/inPlaceCodec';
 import type { Codec, Entry } from '../types';
@@ -19,6 +20,13 @@ import { whileWanted } from '../whileWanted';
  * ```
  * source:              --a-----b--|      a = 7, a mark, 8; b = 9
  * entriesOf(codec):    --(78)--9--|
+ * ```
+ *
+ * A group gives an entry for each of its records; `g` is one of 10 to 12:
+ *
+ * ```
+ * source:              --g-------|
+ * entriesOf(codec):    --(xyz)---|
  * ```
  *
  * Written out: `concatMap` with an array would decode a whole run before the first entry of it is shown.
@@ -33,20 +41,35 @@ export function entriesOf<T>(
   return (source) =>
     new Observable<Entry<T>>((subscriber) => {
       let shown = after;
+      const emit = (buffer: Uint8Array, start: number, end: number, lsn: number): void => {
+        let value: T;
+        try {
+          value = decode(buffer, start, end);
+        } catch (cause) {
+          subscriber.error(undecodable(lsn, cause));
+          return;
+        }
+        subscriber.next({ lsn, value });
+      };
+      const emitGroup = (buffer: Uint8Array, payloadStart: number, firstLsn: number, lastLsn: number): void => {
+        const behind = firstLsn + readUint32(buffer, payloadStart);
+        let at = payloadStart + GROUP_COUNT_BYTES;
+        for (let lsn = firstLsn; lsn < behind && lsn <= lastLsn && !subscriber.closed; lsn += 1) {
+          const start = at + GROUP_LENGTH_BYTES;
+          at = start + readUint32(buffer, at);
+          if (lsn > shown) emit(buffer, start, at, lsn);
+        }
+      };
       source.pipe(whileWanted(subscriber)).subscribe({
         next: ({ buffer, start, end, lastLsn }) => {
           for (let at = start; at < end && !subscriber.closed;) {
             const next = at + claimedPayloadBytes(buffer, at) + FRAME_OVERHEAD_BYTES;
             const lsn = frameLsn(buffer, at);
-            if (lsn > shown && frameKind(buffer, at) === 'record') {
-              let value: T;
-              try {
-                value = decode(buffer, at, next);
-              } catch (cause) {
-                subscriber.error(undecodable(lsn, cause));
-                return;
-              }
-              subscriber.next({ lsn, value });
+            const kind = frameKind(buffer, at);
+            if (kind === 'record') {
+              if (lsn > shown) emit(buffer, at + FRAME_HEAD_BYTES, next - FRAME_TAIL_BYTES, lsn);
+            } else if (kind === 'group') {
+              emitGroup(buffer, at + FRAME_HEAD_BYTES, lsn, lastLsn);
             }
             at = next;
           }
@@ -62,11 +85,11 @@ export function entriesOf<T>(
     });
 }
 
-/** Decodes the payload of the frame `buffer[start, end)`. */
+/** Decodes the payload `buffer[start, end)`. */
 function payloadDecoder<T>(codec: Codec<T>): (buffer: Uint8Array, start: number, end: number) => T {
   return isInPlaceCodec(codec)
-    ? (buffer, start, end) => codec[decodeWithin](buffer, start + FRAME_HEAD_BYTES, end - FRAME_TAIL_BYTES)
-    : (buffer, start, end) => codec.decode(framePayload(buffer, start, end));
+    ? (buffer, start, end) => codec[decodeWithin](buffer, start, end)
+    : (buffer, start, end) => codec.decode(buffer.subarray(start, end));
 }
 
 const FRAME_TAIL_BYTES = FRAME_OVERHEAD_BYTES - FRAME_HEAD_BYTES;

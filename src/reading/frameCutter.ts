@@ -8,6 +8,7 @@ import {
   frameKind,
   frameLsn,
 } from '../format/frame';
+import { GROUP_COUNT_BYTES, lsnBehind } from '../format/group';
 import { HEADER_BYTES } from '../format/header';
 import type { FrameKind, StoredFrame } from '../types';
 
@@ -20,8 +21,10 @@ export interface UnframeOptions {
   readonly size?: number;
   /** The last LSN before these bytes, for errors. Default 0. */
   readonly after?: number;
-  /** Largest payload of a record accepted, in bytes. Default: what a frame can hold. */
+  /** Largest payload of a record or a group accepted, in bytes. Default: what a frame can hold. */
   readonly maxRecordBytes?: number;
+  /** Whether groups may stand there, as the segment's header says. Default `true`: only an earlier rxwal has made segments where none may. */
+  readonly groups?: boolean | undefined;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -42,6 +45,7 @@ export class FrameCutter {
   readonly #file: string;
   readonly #size: number;
   readonly #maxRecordBytes: number;
+  readonly #groups: boolean;
   #lastLsn: number;
   /** Bytes that come behind those of `buffer`. */
   #chunk: Uint8Array = NO_BYTES;
@@ -55,6 +59,7 @@ export class FrameCutter {
     this.#file = file;
     this.#size = size;
     this.#maxRecordBytes = options.maxRecordBytes ?? MAX_PAYLOAD_BYTES;
+    this.#groups = options.groups ?? true;
     this.#lastLsn = options.after ?? 0;
     this.base = options.offset ?? HEADER_BYTES;
   }
@@ -103,19 +108,20 @@ export class FrameCutter {
     const frameBytes = payloadBytes + FRAME_OVERHEAD_BYTES;
     const offset = this.base + at;
     const kind = frameKind(buffer, at);
-    if (kind === undefined) return this.#refuse('a frame of a kind that version 1 does not have');
-    const limit = kind === 'record' ? this.#maxRecordBytes : MAX_CHECKPOINT_BYTES;
+    if (kind === 'group' && !this.#groups) return this.#refuse('a group, and the header says that there is none');
+    const limit = kind === 'record' || kind === 'group' ? this.#maxRecordBytes : MAX_CHECKPOINT_BYTES;
     if (payloadBytes > limit) return this.#refuse(tooLong(kind, payloadBytes, limit));
     if (offset + frameBytes > this.#size) {
       return this.#refuse(`a frame claims ${frameBytes} bytes where the file has ${this.#size - offset} left`);
     }
     if (left < frameBytes) return this.#keep(frameBytes);
     const lsn = frameLsn(buffer, at);
-    if (kind === 'record') this.#lastLsn = lsn;
     const end = at + frameBytes;
+    const frame = { kind, lsn, buffer, start: at, end, offset };
+    this.#lastLsn = payloadBytes < GROUP_COUNT_BYTES && kind === 'group' ? lsn : lsnBehind(frame, this.#lastLsn);
     this.at = end;
     if (end === buffer.length) this.#refill();
-    return { kind, lsn, buffer, start: at, end, offset };
+    return frame;
   }
 
   /** No frame yet: puts aside what is left, until `neededBytes` are there. */
@@ -181,7 +187,7 @@ function isZero(bytes: Uint8Array, from: number, to: number): boolean {
 }
 
 function tooLong(kind: FrameKind, bytes: number, limit: number): string {
-  return kind === 'record'
+  return kind === 'record' || kind === 'group'
     ? `a frame claims ${bytes} bytes and maxRecordBytes is ${limit}`
     : `a ${kind} claims ${bytes} bytes, and none has more than ${limit}`;
 }

@@ -28,7 +28,7 @@ export function sealedRuns({ logId, ...options }: SealedRunsOptions): OperatorFu
   return (source) =>
     new Observable<StoredRun>((subscriber) => {
       const cutter = new FrameCutter(options);
-      const sealed = new SealedRun(crcFrom, maxRecordBytes);
+      const sealed = new SealedRun(crcFrom, maxRecordBytes, options.groups);
       let lastLsn = after;
 
       /** Hands on what lies behind the last run. */

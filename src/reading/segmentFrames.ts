@@ -28,6 +28,8 @@ export interface SegmentFramesOptions extends ReadChunksOptions {
   /** The last LSN before this segment. */
   readonly after: number;
   readonly maxRecordBytes: number;
+  /** Whether groups may stand there, as the segment's header says. */
+  readonly groups: boolean | undefined;
   /** Size of the file. */
   readonly size: number;
   /** Offset of the first frame. Default: behind the header. */
@@ -58,13 +60,14 @@ export function segmentFrames(file: ReadOnlyFile, options: SegmentFramesOptions)
 function judge(
   file: ReadOnlyFile,
   invalid: WalCorruptError,
-  { logId, size, maxRecordBytes }: SegmentFramesOptions,
+  { logId, size, maxRecordBytes, groups = true }: SegmentFramesOptions,
 ): Observable<never> {
   return wholeFrame(file, invalid.offset, size, crcStart(logId)).pipe(
     map((whole) => {
-      if (whole?.kind !== 'record' || whole.payloadBytes <= maxRecordBytes) throw invalid;
+      const isOurs = whole?.kind === 'record' || (whole?.kind === 'group' && groups);
+      if (!isOurs || whole.payloadBytes <= maxRecordBytes) throw invalid;
       throw new WalRecordError(
-        `${invalid.file} holds a record of ${whole.payloadBytes} bytes (LSN ${whole.lsn}) and maxRecordBytes is ` +
+        `${invalid.file} holds a ${whole.kind} of ${whole.payloadBytes} bytes (LSN ${whole.lsn}) and maxRecordBytes is ` +
           `${maxRecordBytes}: open it with a larger maxRecordBytes`,
       );
     }),

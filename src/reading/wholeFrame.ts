@@ -8,7 +8,7 @@ import type { FrameKind } from '../types';
 
 /** What a frame says of itself. */
 export interface FrameClaim {
-  readonly kind: FrameKind | undefined;
+  readonly kind: FrameKind;
   readonly lsn: number;
   readonly payloadBytes: number;
 }

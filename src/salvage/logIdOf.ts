@@ -9,6 +9,7 @@ import {
   frameKind,
   frameLsn,
 } from '../format/frame';
+import { lsnBehind } from '../format/group';
 import { HEADER_BYTES, LOG_ID_BYTES } from '../format/header';
 import { readUint32, writeUint32 } from '../format/integers';
 import { readChunks } from '../reading/readChunks';
@@ -77,20 +78,23 @@ function startIn(buffer: Uint8Array, budget: { bytes: number }): number | undefi
 function frameEnd(buffer: Uint8Array, at: number): number | undefined {
   if (at + FRAME_HEAD_BYTES > buffer.length) return undefined;
   const kind = frameKind(buffer, at);
-  if (kind === undefined) return undefined;
   const payloadBytes = claimedPayloadBytes(buffer, at);
-  if (kind !== 'record' && payloadBytes > MAX_CHECKPOINT_BYTES) return undefined;
+  const isSmall = kind === 'mark' || kind === 'checkpoint';
+  if (isSmall && payloadBytes > MAX_CHECKPOINT_BYTES) return undefined;
   const end = at + payloadBytes + FRAME_OVERHEAD_BYTES;
   return end <= buffer.length ? end : undefined;
 }
 
 /** Whether the LSNs of two frames go together. */
 function follows(buffer: Uint8Array, one: number, other: number): boolean {
-  const before = frameLsn(buffer, one);
+  const kind = frameKind(buffer, one);
+  const nextKind = frameKind(buffer, other);
+  const lsn = frameLsn(buffer, one);
+  const before = lsnBehind({ kind, lsn, buffer, start: one, end: other }, lsn);
   const after = frameLsn(buffer, other);
   if (!Number.isSafeInteger(before) || !Number.isSafeInteger(after)) return false;
-  const recordBehind = frameKind(buffer, other) === 'record';
-  return frameKind(buffer, one) === 'record' && recordBehind ? after === before + 1 : after <= before + 1;
+  const recordBehind = nextKind === 'record' || nextKind === 'group';
+  return (kind === 'record' || kind === 'group') && recordBehind ? after === before + 1 : after <= before + 1;
 }
 
 function startOfFrame(buffer: Uint8Array, start: number, end: number): number {

@@ -8,6 +8,7 @@ import {
   frameLsn,
   isSealed,
 } from '../format/frame';
+import { groupRecords } from '../format/group';
 import { dataEnd, readChunks } from '../reading/readChunks';
 import type { ReadOnlyFile } from '../store/segmentStore';
 import type { FrameKind } from '../types';
@@ -84,9 +85,8 @@ function candidates(buffer: Uint8Array, base: number, options: NextFrameOptions)
   const result: Candidate[] = [];
   for (let at = 0; at + FRAME_HEAD_BYTES <= buffer.length; at += 1) {
     const kind = frameKind(buffer, at);
-    if (kind === undefined) continue;
     const payloadBytes = claimedPayloadBytes(buffer, at);
-    if (payloadBytes > (kind === 'record' ? maxRecordBytes : MAX_CHECKPOINT_BYTES)) continue;
+    if (payloadBytes > (kind === 'record' || kind === 'group' ? maxRecordBytes : MAX_CHECKPOINT_BYTES)) continue;
     const bytes = payloadBytes + FRAME_OVERHEAD_BYTES;
     const offset = base + at;
     if (offset + bytes > size) continue;
@@ -95,6 +95,7 @@ function candidates(buffer: Uint8Array, base: number, options: NextFrameOptions)
     budget.bytes -= bytes;
     const whole = at + bytes <= buffer.length;
     if (whole && !isSealed(buffer, at, at + bytes, crcFrom)) continue;
+    if (whole && kind === 'group' && groupRecords(buffer, at, at + bytes) === 0) continue;
     result.push({ offset, kind, lsn, bytes, whole });
     if (whole) break;
   }

@@ -4,8 +4,8 @@ import type { SegmentFile } from '../store/segmentStore';
 /** Bytes that a disk loses at a time. */
 const BLOCK_BYTES = 4096;
 
-/** What stands for a byte that the disk does not give: a frame that begins with it is of the kind that version 1 refuses. */
-const UNREADABLE = 0xff;
+/** What stands for a byte that the disk does not give: a frame that begins with it is a mark with a payload, which no mark has. */
+const UNREADABLE = 0x7f;
 
 /** What a disk says of a place that it cannot read, and of nothing else. */
 const BAD_PLACE = new Set(['EIO', 'EBADMSG', 'EUCLEAN', 'ENODATA']);

@@ -30,6 +30,8 @@ export interface Remnant {
   readonly size: number;
   /** What its header says, where that can be believed; 1 for the first segment of all. */
   readonly firstLsn: number | undefined;
+  /** Whether groups may stand in it, as its header says; `true` where that cannot be believed. */
+  readonly groups: boolean;
   /** Why there is no header that can be believed. */
   readonly complaint: string | undefined;
   /** Nothing in it can be used. */
@@ -49,7 +51,7 @@ export interface Remains {
   readonly gaps: readonly Gap[];
 }
 
-interface Found extends Omit<Remnant, 'firstLsn'> {
+interface Found extends Omit<Remnant, 'firstLsn' | 'groups'> {
   readonly header: SegmentHeader | undefined;
 }
 
@@ -208,10 +210,11 @@ function putInOrder(
   let segments: Remnant[] = [];
   let expected = 0;
   for (const { header, ...segment } of found) {
+    const groups = header?.groups ?? true;
     const remnant: Remnant =
       header && !isOurs(header.logId)
-        ? { ...segment, firstLsn: undefined, complaint: STRANGE, lost: true }
-        : { ...segment, firstLsn: header?.firstLsn ?? (segment.sequence === 0 ? 1 : undefined) };
+        ? { ...segment, groups, firstLsn: undefined, complaint: STRANGE, lost: true }
+        : { ...segment, groups, firstLsn: header?.firstLsn ?? (segment.sequence === 0 ? 1 : undefined) };
     // What stands before a hole that no reader minds was on its way out when a crash came.
     const { firstLsn } = remnant;
     if (checkpoint && remnant.sequence !== expected && firstLsn !== undefined && firstLsn <= floorLsn + 1) {

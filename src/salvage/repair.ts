@@ -4,6 +4,7 @@ import { EMPTY, concat, concatMap, defer, from, ignoreElements, lastValueFrom, m
 import { afterFailure } from '../afterFailure';
 import { WalIoError } from '../errors';
 import { framePayload } from '../format/frame';
+import { lsnBehind, recordFrames } from '../format/group';
 import { LOG_ID_BYTES } from '../format/header';
 import { handOnInTurn, inTurn } from '../inTurn';
 import { asIoError } from '../ioError';
@@ -226,14 +227,16 @@ class Repairing {
         return EMPTY;
       }
       const { frame } = salvaged;
-      if (frame.lsn <= after) return EMPTY;
+      const lastLsn = lsnBehind(frame, 0);
+      if (lastLsn <= after) return EMPTY;
+      const firstLsn = Math.max(salvaged.firstLsn, after + 1);
       if (buffer !== frame.buffer) onOffset(frame.offset);
       buffer = frame.buffer;
-      if (begun) return this.#write(frame);
+      if (begun) return this.#write(frame, firstLsn, lastLsn);
       begun = true;
       return concat(
-        defer(() => from(this.#beginSegment(frame.lsn))).pipe(ignoreElements()),
-        defer(() => this.#write(frame)),
+        defer(() => from(this.#beginSegment(firstLsn))).pipe(ignoreElements()),
+        defer(() => this.#write(frame, firstLsn, lastLsn)),
       );
     };
     // What gathers while the segment is begun would be placed by recursion.
@@ -292,11 +295,18 @@ class Repairing {
     this.#wasLsn = firstLsn - 1;
   }
 
-  #write({ lsn, buffer, start, end }: StoredFrame): Observable<never> {
-    this.#lastLsn += 1;
-    if (lsn !== this.#wasLsn + 1 || this.#runs.length === 0) this.#runs.push({ lsn: this.#lastLsn, was: lsn });
-    this.#wasLsn = lsn;
-    this.#wal?.next(framePayload(buffer, start, end));
+  /** A group stays one: all of its records from `firstLsn` on. */
+  #write(frame: StoredFrame, firstLsn: number, lastLsn: number): Observable<never> {
+    if (firstLsn !== this.#wasLsn + 1 || this.#runs.length === 0)
+      this.#runs.push({ lsn: this.#lastLsn + 1, was: firstLsn });
+    this.#lastLsn += lastLsn - firstLsn + 1;
+    this.#wasLsn = lastLsn;
+    if (frame.kind === 'group') {
+      const wanted = [...recordFrames(frame)].filter(({ lsn }) => lsn >= firstLsn);
+      this.#wal?.appendAll(wanted.map(({ buffer, start, end }) => framePayload(buffer, start, end)));
+    } else {
+      this.#wal?.next(framePayload(frame.buffer, frame.start, frame.end));
+    }
     return EMPTY;
   }
 

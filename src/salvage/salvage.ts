@@ -123,7 +123,7 @@ export class Salvage {
     yield { gap: { file, offset: 0, bytes: size, firstLsn, lastLsn, reason: complaint, torn: false } };
   }
 
-  #scan({ sequence, size, firstLsn, complaint }: Remnant, index: number): Observable<Salvaged> {
+  #scan({ sequence, size, firstLsn, groups, complaint }: Remnant, index: number): Observable<Salvaged> {
     const name = segmentName(sequence);
     const behind = this.segments.slice(index + 1);
     const own = firstLsn ?? this.#lastLsn ?? 0;
@@ -133,6 +133,7 @@ export class Salvage {
         maxRecordBytes: this.maxRecordBytes,
         size,
         firstLsn,
+        groups,
         complaint,
         lastLsn: this.#lastLsn,
         bound: behind.find((later) => (later.firstLsn ?? 0) > own)?.firstLsn ?? Infinity,

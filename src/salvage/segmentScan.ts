@@ -2,6 +2,7 @@ import { EMPTY, catchError, concat, concatMap, defer, from, map, of, throwError,
 import { WalCorruptError, WalRecordError } from '../errors';
 import { decodeCheckpoint } from '../format/checkpoint';
 import { crcStart, framePayload } from '../format/frame';
+import { lsnBehind, recordsIn } from '../format/group';
 import { HEADER_BYTES, MAX_FIRST_LSN } from '../format/header';
 import { segmentFrames } from '../reading/segmentFrames';
 import { examineTail } from '../tornTail';
@@ -11,10 +12,12 @@ import type { Gap } from './gap';
 import { FIRST_BYTES, nextFrame } from './nextFrame';
 import type { ReadableFile } from './readable';
 
-/** What salvage comes upon: a record, or a place where something cannot be proven. In the order of the log. */
+/** What salvage comes upon: a record or a group of them, or a place where something cannot be proven. In the order of the log. */
 export type Salvaged =
   | {
       readonly frame: StoredFrame;
+      /** The first record of it that is wanted: of a group, an earlier segment may have had some already. */
+      readonly firstLsn: number;
       /** Name of the file that it stands in. */
       readonly file: string;
     }
@@ -27,7 +30,9 @@ export interface SegmentScanOptions {
   readonly size: number;
   /** What the header says; absent where it cannot be believed. */
   readonly firstLsn: number | undefined;
-  /** Why it cannot. */
+  /** Whether groups may stand in it, as the header says. */
+  readonly groups: boolean;
+  /** Why the header cannot be believed. */
   readonly complaint: string | undefined;
   /** The last record before this segment, there or lost; absent where nothing tells. */
   readonly lastLsn: number | undefined;
@@ -78,6 +83,8 @@ export class SegmentScan {
   /** Whether something says so: the records before, or the header. */
   #anchored: boolean;
   #searching = false;
+  /** Where a search has found what is to be read next. */
+  #foundAt: number | undefined;
   #break: Break | undefined;
   #repetition: Repetition | undefined;
   /** The highest LSN that a mark behind the break says had been durable. */
@@ -110,15 +117,17 @@ export class SegmentScan {
 
   /** Frames, up to the first that is not valid. */
   #read(): Observable<Salvaged> {
-    const { logId, maxRecordBytes, size } = this.options;
+    const { logId, maxRecordBytes, size, groups } = this.options;
     const at = { after: this.#after, from: this.#at, ...(this.#break && { firstBytes: FIRST_BYTES }) };
-    const frames = segmentFrames(this.file, { logId, maxRecordBytes, size, ...at });
+    const frames = segmentFrames(this.file, { logId, maxRecordBytes, size, groups, ...at });
     return concat(
       frames.pipe(
         concatMap((frame) => this.#accept(frame)),
         catchError((error: unknown) => {
           if (!(error instanceof WalCorruptError) && !(error instanceof WalRecordError)) return throwError(() => error);
           this.#searching = true;
+          // A group whose checksum is right and whose records do not fit it is none.
+          if (this.#at === this.#foundAt) this.#at += 1;
           this.#break ??= this.#breakOf(error);
           return EMPTY;
         }),
@@ -139,15 +148,18 @@ export class SegmentScan {
     if (frame.kind === 'checkpoint') {
       this.checkpoint = decodeCheckpoint(framePayload(frame.buffer, frame.start, frame.end)) ?? this.checkpoint;
     }
-    if (frame.kind !== 'record') return EMPTY;
-    this.#after = frame.lsn;
-    if (this.#anchored && frame.lsn <= this.lastLsn) return from(this.#repeat(frame));
+    if (recordsIn(frame) === 0) return EMPTY;
+    const lastLsn = (this.#after = lsnBehind(frame, 0));
+    const isRepeated = this.#anchored && frame.lsn <= this.lastLsn;
+    if (isRepeated && lastLsn <= this.lastLsn) return from(this.#repeat(frame, lastLsn));
+    const firstLsn = isRepeated ? this.lastLsn + 1 : frame.lsn;
     const found = [
+      ...(isRepeated ? this.#repeat(frame, this.lastLsn) : []),
       ...this.#endRepetition(),
-      ...this.#mend(frame.offset, frame.lsn - 1),
-      { frame, file: this.file.name },
+      ...this.#mend(frame.offset, firstLsn - 1),
+      { frame, firstLsn, file: this.file.name },
     ];
-    this.lastLsn = frame.lsn;
+    this.lastLsn = lastLsn;
     this.#anchored = true;
     return from(found);
   }
@@ -165,9 +177,9 @@ export class SegmentScan {
       concatMap(({ found, end }) => {
         if (!found) return this.#finish(end);
         this.#searching = false;
-        if (found.kind === 'record') {
+        if (found.kind === 'record' || found.kind === 'group') {
           this.#after = found.lsn - 1;
-          this.#at = found.offset;
+          this.#at = this.#foundAt = found.offset;
         } else {
           // It says what had been durable, not what comes next: a record will tell that.
           if (found.lsn > this.#after) this.#provenLsn = Math.max(this.#provenLsn, found.lsn);
@@ -181,7 +193,8 @@ export class SegmentScan {
   /** Whether a frame that says so of itself can be one of this place. */
   #mayStand(kind: FrameKind, lsn: number): boolean {
     if (lsn > MAX_FIRST_LSN || lsn >= this.options.bound) return false;
-    if (kind !== 'record') return true;
+    if (kind === 'group' && !this.options.groups) return false;
+    if (kind === 'mark' || kind === 'checkpoint') return true;
     return lsn > this.#after && (!this.#anchored || lsn - this.#after <= MOST_LOST);
   }
 
@@ -209,14 +222,14 @@ export class SegmentScan {
 
   /** Whether the break is what a crash may leave at the end of a log. */
   #isTorn(end: number): Observable<boolean> {
-    const { isLast, checkpointLsn, logId, size } = this.options;
+    const { isLast, checkpointLsn, logId, size, groups } = this.options;
     const isProven = this.lastLsn < checkpointLsn || this.#provenLsn > this.lastLsn;
     // What cannot be read may have been anything.
     if (!this.#break || !isLast || isProven || this.file.hasBadPlace) return of(false);
     const { invalid } = this.#break;
     // Half a header and nothing behind it: the trace of a crash while the segment was made.
     if (!invalid) return of(end <= HEADER_BYTES);
-    return examineTail(this.file, invalid, { logId, size }).pipe(
+    return examineTail(this.file, invalid, { logId, size, groups }).pipe(
       map(() => true),
       catchError((error: unknown) => (error instanceof WalCorruptError ? of(false) : throwError(() => error))),
     );
@@ -234,12 +247,12 @@ export class SegmentScan {
     yield { gap: { file: this.file.name, offset, bytes, firstLsn, lastLsn: lostLsn, reason, torn } };
   }
 
-  /** One more record that has been there before. */
-  *#repeat({ lsn, offset }: StoredFrame): Generator<Salvaged> {
+  /** One more frame whose records, up to `lastLsn`, have been there before. */
+  *#repeat({ lsn, offset }: StoredFrame, lastLsn: number): Generator<Salvaged> {
     const before = this.#repetition;
     if (before?.end !== offset) yield* this.#endRepetition();
     const { offset: from, firstLsn } = this.#repetition ?? { offset, firstLsn: lsn };
-    this.#repetition = { offset: from, end: this.#at, firstLsn, lastLsn: lsn };
+    this.#repetition = { offset: from, end: this.#at, firstLsn, lastLsn };
   }
 
   *#endRepetition(): Generator<Salvaged> {

@@ -12,7 +12,7 @@ import {
   throwError,
 } from 'rxjs';
 import { afterFailure } from '../afterFailure';
-import { HEADER_BYTES, encodeHeader, type SegmentHeader } from '../format/header';
+import { HEADER_BYTES, encodeHeader, type NewSegmentHeader } from '../format/header';
 import type { SegmentSink } from '../types';
 import { segmentName, type SegmentFile, type SegmentStore } from './segmentStore';
 
@@ -66,7 +66,7 @@ export class SegmentWriter implements SegmentSink {
   static create(
     store: SegmentStore,
     sequence: number,
-    header: SegmentHeader,
+    header: NewSegmentHeader,
     options: SegmentWriterOptions,
   ): Observable<SegmentWriter> {
     return store.open(segmentName(sequence), 'create').pipe(
