@@ -109,7 +109,13 @@ export function provenLsn(store: SegmentStore, maxRecordBytes?: number): Observa
       if (!last || !logId) return of(checkpoint?.lsn ?? 0);
       let proven = Math.max(last.firstLsn - 1, checkpoint?.lsn ?? 0);
       const { groups } = last;
-      const place: FramesPlace = { logId, offset: HEADER_BYTES, after: last.firstLsn - 1, maxRecordBytes: limit, groups };
+      const place: FramesPlace = {
+        logId,
+        offset: HEADER_BYTES,
+        after: last.firstLsn - 1,
+        maxRecordBytes: limit,
+        groups,
+      };
       const name = segmentName(last.sequence);
       const marks = withFile(store, name, (file) => framesFrom(file, place)).pipe(
         tap(({ kind, lsn }) => {

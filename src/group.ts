@@ -21,6 +21,7 @@ export function group<T>(values: Iterable<T>): Group<T> {
     throw new TypeError(`values must be iterable, not ${given === null ? 'null' : typeof given}`);
   }
   const all = Array.from(values);
-  if (all.length === 0) throw new TypeError('values must be at least one, not none: a group without a record has no ack');
+  if (all.length === 0)
+    throw new TypeError('values must be at least one, not none: a group without a record has no ack');
   return new Group(all as [T, ...T[]]);
 }

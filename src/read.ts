@@ -158,7 +158,15 @@ function salvaged<T>(
               if (!(error instanceof WalRecordError)) return throwError(() => error);
               const { lsn, offset, start, end } = frame;
               const { file } = found;
-              onGap({ file, offset, bytes: end - start, firstLsn: lsn, lastLsn: lsn, reason: error.message, torn: false });
+              onGap({
+                file,
+                offset,
+                bytes: end - start,
+                firstLsn: lsn,
+                lastLsn: lsn,
+                reason: error.message,
+                torn: false,
+              });
               return EMPTY;
             }),
           ),

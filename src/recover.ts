@@ -194,7 +194,12 @@ function leave(log: Log, last: SegmentInfo, ending: Ending): Observable<Resumed>
   const rewritten = ending.clean ? undefined : last.sequence;
   const ended = openAt(store, last.sequence, end, options).pipe(
     // Up to here it is durable; a mark behind that is perhaps not, and goes.
-    concatMap((segment) => segment.seal().pipe(asIoError('Ending', name), afterFailure(() => segment.abandon()))),
+    concatMap((segment) =>
+      segment.seal().pipe(
+        asIoError('Ending', name),
+        afterFailure(() => segment.abandon()),
+      ),
+    ),
     ignoreElements(),
   );
   return concat(

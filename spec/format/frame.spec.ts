@@ -54,11 +54,11 @@ describe('frame', () => {
     expect(hex(bytes)).toBe('030000000100000000000000010203eeeeeeee');
   });
 
-  it.each<[number, string | undefined]>([
+  it.each<[number, string]>([
     [0, 'record'],
     [1, 'mark'],
     [2, 'checkpoint'],
-    [3, undefined],
+    [3, 'group'],
   ])('the two upper bits of the word, %d, are the kind %s', (bits, name) => {
     for (const length of [0, 1, MAX_PAYLOAD_BYTES]) {
       const word = Uint8Array.from(le(bits * 2 ** 30 + length, 4));

@@ -5,7 +5,7 @@ import { memoryStore } from 'rxwal/testing';
 import { decodeCheckpointFile } from '../../src/format/checkpoint';
 import { FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, MAX_CHECKPOINT_BYTES } from '../../src/format/frame';
 import { HEADER_BYTES } from '../../src/format/header';
-import { checkpointCbor, frameBytes, headerBytes, hex, join, unhex } from '../support/bytes';
+import { checkpointCbor, frameBytes, groupPayload, headerBytes, hex, join, unhex } from '../support/bytes';
 import { collect, openFiles, recordsOf } from '../support/logs';
 import { judge } from '../support/reference';
 
@@ -55,10 +55,10 @@ const CHECKPOINT = { lsn: 2, epoch: 1, transactionId: 300 };
 const CHECKPOINT_FRAME = frameBytes('checkpoint', 2, checkpointCbor(CHECKPOINT), LOG_ID);
 
 describe('the format page', () => {
-  it.each([0, 1])('dump %d counts its bytes right', (nth) => {
+  it.each([0, 1, 2])('dump %d counts its bytes right', (nth) => {
     const lines = dump(nth);
     expect(lines.length).toBeGreaterThan(5);
-    let at = 0;
+    let at = lines[0]!.offset;
     const offsets = lines.map(({ bytes }) => (at += bytes.length) - bytes.length);
     expect(lines.map(({ offset }) => offset)).toEqual(offsets);
   });
@@ -94,7 +94,7 @@ describe('the format page', () => {
 
   it('its checkpoint.meta is what it says, and fits its segment', () => {
     const [segment, meta] = [0, 1].map((nth) => join(...dump(nth).map((line) => line.bytes)));
-    expect(hex(meta!)).toBe(hex(join(headerBytes({ firstLsn: 3, logId: LOG_ID }), CHECKPOINT_FRAME)));
+    expect(hex(meta!)).toBe(hex(join(headerBytes({ firstLsn: 3, logId: LOG_ID, flags: 0 }), CHECKPOINT_FRAME)));
     expect(decodeCheckpointFile(meta!).checkpoint).toEqual(CHECKPOINT);
     const files = new Map([
       ['wal_00000000.log', segment!],
@@ -102,6 +102,21 @@ describe('the format page', () => {
     ]);
     expect(openFiles(files).wal.lastCheckpoint).toEqual(CHECKPOINT);
     expect(judge(files).read.records).toHaveLength(3);
+  });
+
+  it('its group is what it says, and stands where it says', () => {
+    const lines = dump(2);
+    const segment = join(...dump(0).map((line) => line.bytes)).subarray(0, lines[0]!.offset);
+    const bytes = join(...lines.map((line) => line.bytes));
+    expect(hex(bytes)).toBe(hex(frameBytes('group', 2, groupPayload('ab', '', Uint8Array.of(0xff)), LOG_ID)));
+    const files = new Map([['wal_00000000.log', join(segment, bytes)]]);
+    const { values } = collect(readWal<Uint8Array>(memoryStore({ files }), { codec: rawCodec() }));
+    expect(recordsOf(values)).toEqual([
+      { lsn: 1, payload: '68656c6c6f' },
+      { lsn: 2, payload: '6162' },
+      { lsn: 3, payload: '' },
+      { lsn: 4, payload: 'ff' },
+    ]);
   });
 
   it("the header's table adds up to the header", () => {
@@ -124,7 +139,7 @@ describe('the format page', () => {
       ['0', 'record'],
       ['1', 'mark'],
       ['2', 'checkpoint'],
-      ['3', 'refused'],
+      ['3', 'group'],
     ]);
     expect(section('## Reading')).toContain(
       `above ${MAX_CHECKPOINT_BYTES.toLocaleString('en')} where its kind is 1 or 2`,

@@ -168,7 +168,7 @@ describe('SealedRun', () => {
     expect(run.end).toBe(taken ? bytes.length : 0);
   });
 
-  it('takes no frame of another log, no zeros, and none of the fourth kind', () => {
+  it('takes no frame of another log, no zeros, and no group whose records do not fit it', () => {
     const run = new SealedRun(crcFrom, 100);
     const fourth = encodeFrame('record', 1, new Uint8Array(4), crcFrom);
     fourth[3]! |= 0xc0;

@@ -71,7 +71,7 @@ describe('the corpus', () => {
   );
 
   it('holds the log that the log itself writes today', async () => {
-    const closed = corpus.find(({ name }) => name === 'log-closed');
+    const closed = corpus.find(({ name }) => name === 'log-today');
     expect(closed?.files).toEqual(await buildLog('closed'));
     expect(closed?.truth).toEqual(TRUTH);
   });

@@ -5,6 +5,7 @@ import { crcStart, encodeFrame } from '../../src/format/frame';
 import { unframe, type UnframeOptions } from '../../src/operators/unframe';
 import { virtualTime } from '../../src/testing/virtualTime';
 import type { StoredFrame } from '../../src/types';
+import { groupPayload } from '../support/bytes';
 import { LOG_ID, bytesOf, expectPicture, shown, synchronousSource } from './helpers';
 
 const crcFrom = crcStart(LOG_ID);
@@ -288,25 +289,36 @@ describe('unframe', () => {
     });
   });
 
-  it('refuses a frame of the fourth kind as soon as its head is read', () => {
-    expectPicture((source) => source.pipe(unframe({ file: 'wal_00000003.log', after: 6 }), map(shown)), {
+  it('cuts a group as any other frame, and names the LSN behind its last record', () => {
+    const group = encodeFrame('group', 8, groupPayload('x', 'yz'), crcFrom);
+    const { frames, error } = unframed(from([seven, group, head(4, 3, 10)]), { after: 6 });
+    expect(frames).toEqual([segmentShown[0], 'group 8 "\x02\0\0\0\x01\0\0\0x\x02\0\0\0yz" at 53']);
+    expect(error).toEqual(corrupt(84, 10, 'the last frame is cut short'));
+    expect(unframed(from([group]), { maxRecordBytes: 14 }).error).toEqual(
+      corrupt(32, 1, 'a frame claims 15 bytes and maxRecordBytes is 14'),
+    );
+  });
+
+  it('refuses a group where the header allows none, as soon as its head is read', () => {
+    const options: UnframeOptions = { file: 'wal_00000003.log', after: 6, groups: false };
+    expectPicture((source) => source.pipe(unframe(options), map(shown)), {
       source: '  -x-y-z-|',
       values: { x: seven, y: head(4, 3), z: zeros(8) },
       subs: '    ^--!',
       expected: '-7-#',
       results: { 7: segmentShown[0] },
-      failure: corrupt(53, 8, 'a frame of a kind that version 1 does not have', 'wal_00000003.log'),
+      failure: corrupt(53, 8, 'a group, and the header says that there is none', 'wal_00000003.log'),
     });
   });
 
   it('names the LSN that is expected there: a mark or a checkpoint takes none', () => {
-    const { error } = unframed(from([seven, mark, checkpoint, head(0, 3)]));
-    expect(error).toEqual(corrupt(97, 8, 'a frame of a kind that version 1 does not have'));
+    const { error } = unframed(from([seven, mark, checkpoint, head(0, 3)]), { groups: false });
+    expect(error).toEqual(corrupt(97, 8, 'a group, and the header says that there is none'));
   });
 
   it('names the LSN behind those before these bytes where no record has come', () => {
-    const { error } = unframed(from([head(0, 3)]), { after: 41, offset: 500 });
-    expect(error).toEqual(corrupt(500, 42, 'a frame of a kind that version 1 does not have'));
+    const { error } = unframed(from([head(0, 3)]), { after: 41, offset: 500, groups: false });
+    expect(error).toEqual(corrupt(500, 42, 'a group, and the header says that there is none'));
   });
 
   it('leaves checksums and LSNs to verify', () => {
@@ -381,7 +393,7 @@ describe('unframe', () => {
 
   it('asks a source that hands out everything at once for nothing behind what it refuses', () => {
     const { source$, asked } = synchronousSource([head(0, 3), eight, nine]);
-    expect(unframed(source$).error).toBeInstanceOf(WalCorruptError);
+    expect(unframed(source$, { groups: false }).error).toBeInstanceOf(WalCorruptError);
     expect(asked).toHaveLength(1);
   });
 

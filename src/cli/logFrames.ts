@@ -108,9 +108,7 @@ function framesOf(
           );
         }),
         concatMap((frame) => (isSingle(frame) ? [frame] : recordFrames(frame))),
-        filter(({ kind, lsn }) =>
-          kind === 'record' ? lsn > after : lastLsn > after || options.after === undefined,
-        ),
+        filter(({ kind, lsn }) => (kind === 'record' ? lsn > after : lastLsn > after || options.after === undefined)),
         map((frame) => ({ file: name, frame })),
       );
       const whole = defer(() => {

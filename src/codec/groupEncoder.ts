@@ -50,7 +50,8 @@ export class GroupEncoder<T> {
         commit ||= isCommit?.(value) === true;
         step = 'the value cannot be encoded';
         const { buffer, recordStart } = into;
-        const end = within && recordStart < buffer.length ? within[encodeWithin](value, buffer, recordStart) : NOT_WITHIN;
+        const end =
+          within && recordStart < buffer.length ? within[encodeWithin](value, buffer, recordStart) : NOT_WITHIN;
         if (end < 0) into.copy(encode(value));
         else into.take(end);
       } catch (cause) {
@@ -59,7 +60,9 @@ export class GroupEncoder<T> {
     }
     const { bytes, buffer, end } = into;
     if (bytes > maxRecordBytes) {
-      throw new WalRecordError(`The group of ${records} values takes ${bytes} bytes and maxRecordBytes is ${maxRecordBytes}`);
+      throw new WalRecordError(
+        `The group of ${records} values takes ${bytes} bytes and maxRecordBytes is ${maxRecordBytes}`,
+      );
     }
     return { buffer, start: 0, end, commit, records };
   }

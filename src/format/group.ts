@@ -64,7 +64,14 @@ export function* recordFrames(frame: StoredFrame): Generator<RecordFrame> {
     const payloadStart = at + GROUP_LENGTH_BYTES;
     at = payloadStart + readUint32(buffer, at);
     const from = payloadStart - FRAME_HEAD_BYTES;
-    yield { kind: 'record', lsn: frame.lsn + index, buffer, start: from, end: at + CRC_BYTES, offset: offset + from - start };
+    yield {
+      kind: 'record',
+      lsn: frame.lsn + index,
+      buffer,
+      start: from,
+      end: at + CRC_BYTES,
+      offset: offset + from - start,
+    };
   }
 }
 

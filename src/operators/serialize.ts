@@ -54,7 +54,12 @@ export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T |
       const payloadOf = isInPlaceCodec(codec) ? inPlace(codec, maxRecordBytes) : apart(codec, maxRecordBytes);
       let groups: GroupEncoder<T> | undefined;
       const groupPayloadOf = ({ values }: Group<T>): Payload => {
-        groups ??= new GroupEncoder({ codec, encode: (value) => bytesOf(codec.encode(value)), isCommit, maxRecordBytes });
+        groups ??= new GroupEncoder({
+          codec,
+          encode: (value) => bytesOf(codec.encode(value)),
+          isCommit,
+          maxRecordBytes,
+        });
         return groups.payloadOf(values);
       };
 

@@ -1,12 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { WalRecordError } from '../errors';
-import {
-  FRAME_HEAD_BYTES,
-  FRAME_OVERHEAD_BYTES,
-  claimedPayloadBytes,
-  frameKind,
-  frameLsn,
-} from '../format/frame';
+import { FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, claimedPayloadBytes, frameKind, frameLsn } from '../format/frame';
 import { GROUP_COUNT_BYTES, GROUP_LENGTH_BYTES } from '../format/group';
 import { readUint32 } from '../format/integers';
 import type { StoredRun } from './storedRun';

@@ -36,7 +36,14 @@ function framesOf({ buffer, start, end, offset }: StoredRun): StoredFrame[] {
   const frames: StoredFrame[] = [];
   for (let at = start; at < end;) {
     const next = at + claimedPayloadBytes(buffer, at) + FRAME_OVERHEAD_BYTES;
-    frames.push({ kind: frameKind(buffer, at), lsn: frameLsn(buffer, at), buffer, start: at, end: next, offset: offset + at - start });
+    frames.push({
+      kind: frameKind(buffer, at),
+      lsn: frameLsn(buffer, at),
+      buffer,
+      start: at,
+      end: next,
+      offset: offset + at - start,
+    });
     at = next;
   }
   return frames;
