@@ -86,6 +86,11 @@ export class Life {
     this.wal.append(value).subscribe({ error: () => undefined });
   }
 
+  appendAll(values: readonly string[]): void {
+    this.scene.tell({ appendedAll: values });
+    this.wal.appendAll(values).subscribe({ error: () => undefined });
+  }
+
   rotate(): void {
     this.wal.rotate().catch(() => undefined);
   }

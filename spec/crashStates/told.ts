@@ -5,6 +5,8 @@ import type { Checkpoint, Entry } from 'rxwal';
 export type Told =
   /** A value is about to be appended. */
   | { readonly appended: string }
+  /** Values are about to be appended as one group. */
+  | { readonly appendedAll: readonly string[] }
   /** Every record up to this LSN survives a power cut: an ack, or the durable LSN. */
   | { readonly durable: number }
   /** A log was opened, and showed this as its last LSN: what is there is durable, what is not will not come back. */
@@ -18,6 +20,8 @@ export type Told =
 interface Truth {
   /** Everything appended that may be there: LSN 1 is the first. */
   readonly values: readonly string[];
+  /** First and last LSN of each group: all of it is there, or none. */
+  readonly groups: readonly (readonly [number, number])[];
   readonly durableLsn: number;
   readonly asked: readonly Checkpoint[];
   readonly saved: Checkpoint | undefined;
@@ -25,16 +29,21 @@ interface Truth {
 
 function truthOf(told: readonly Told[]): Truth {
   const values: string[] = [];
+  let groups: (readonly [number, number])[] = [];
   const asked: Checkpoint[] = [];
   let durableLsn = 0;
   let saved: Checkpoint | undefined;
   for (const word of told) {
     if ('appended' in word) {
       values.push(word.appended);
+    } else if ('appendedAll' in word) {
+      groups.push([values.length + 1, values.length + word.appendedAll.length]);
+      values.push(...word.appendedAll);
     } else if ('durable' in word) {
       durableLsn = Math.max(durableLsn, word.durable);
     } else if ('opened' in word) {
       values.length = word.opened;
+      groups = groups.filter(([first]) => first <= word.opened);
       durableLsn = word.opened;
     } else if ('asked' in word) {
       asked.push(word.asked);
@@ -42,7 +51,7 @@ function truthOf(told: readonly Told[]): Truth {
       saved = word.saved;
     }
   }
-  return { values, durableLsn, asked, saved };
+  return { values, groups, durableLsn, asked, saved };
 }
 
 /** What a log shows when it is opened. */
@@ -55,9 +64,12 @@ export interface Shown {
 
 /** Throws where a log shows less than it has promised, or anything that was not appended. */
 export function assertKept({ firstLsn, lastLsn, checkpoint, entries }: Shown, told: readonly Told[]): void {
-  const { values, durableLsn, asked, saved } = truthOf(told);
+  const { values, groups, durableLsn, asked, saved } = truthOf(told);
   assert.ok(lastLsn >= durableLsn, `lost: the log ends with LSN ${lastLsn}, and ${durableLsn} was promised`);
   assert.ok(lastLsn <= values.length, `grown: the log ends with LSN ${lastLsn}, and ${values.length} were appended`);
+
+  const torn = groups.find(([first, last]) => first <= lastLsn && lastLsn < last);
+  assert.ok(!torn, `torn: the log ends with LSN ${lastLsn}, inside the group ${torn?.join(' to ')}`);
 
   const known = checkpoint === undefined || asked.some((one) => same(one, checkpoint));
   assert.ok(known, `a checkpoint that nobody has asked for: ${JSON.stringify(checkpoint)}`);

@@ -1,7 +1,8 @@
 import { timer } from 'rxjs';
-import type { Durability } from 'rxwal';
+import { cborCodec, type Durability } from 'rxwal';
 import { fault, type PowerCutTest, type PowerCutOptions, type Random, type SimulatedDisk } from 'rxwal/testing';
-import { filesOf, segmentBytes } from '../support/logs';
+import { frameBytes, headerBytes, join } from '../support/bytes';
+import { LOG_ID, filesOf, segmentBytes } from '../support/logs';
 import { Life, openLife, type LogSetup, type Scene } from './life';
 import { checkLog } from './checkLog';
 import type { Told } from './told';
@@ -25,17 +26,24 @@ interface Habits {
   readonly rotates?: number;
   readonly checkpoints?: number;
   readonly syncs?: number;
+  /** How often values are appended as one group. */
+  readonly groups?: number;
 }
 
 const SMALL: Habits = { steps: 10, letters: [40, 200], syncs: 0.1 };
 const MIXED: Habits = { steps: 9, letters: [60, 1500], syncs: 0.15, rotates: 0.1, checkpoints: 0.15 };
+const GROUPS: Habits = { ...MIXED, groups: 0.6 };
 const LARGE: Habits = { steps: 5, letters: [1200, 4000], syncs: 0.2, rotates: 0.1 };
 
 /** Appends up to four values at a time, and whatever else its habits are. */
 function live(life: Life, { random }: Scene, habits: Habits): void {
-  const { rotates = 0, checkpoints = 0, syncs = 0 } = habits;
+  const { rotates = 0, checkpoints = 0, syncs = 0, groups = 0 } = habits;
   for (let step = 0; step < habits.steps; step += 1) {
-    for (let count = upTo(4, random); count > 0; count -= 1) life.append(value(habits, random));
+    if (groups > 0 && random() < groups) {
+      life.appendAll(Array.from({ length: 1 + upTo(6, random) }, () => value(habits, random)));
+    } else {
+      for (let count = upTo(4, random); count > 0; count -= 1) life.append(value(habits, random));
+    }
     const what = random();
     if (what < syncs) life.sync();
     else if (what < syncs + rotates) life.rotate();
@@ -95,13 +103,15 @@ interface Plot {
   readonly mishaps?: readonly Mishap[];
   /** Operations take time. */
   readonly slow?: boolean;
+  /** What the log of an earlier rxwal holds that this one goes on with, durably. */
+  readonly inherited?: readonly string[];
 }
 
 function workload(
   name: string,
   setup: LogSetup,
   plot: Plot,
-  disk: Omit<Workload['disk'], 'files'> & { readonly newLog?: boolean } = {},
+  disk: Workload['disk'] & { readonly newLog?: boolean } = {},
 ): Workload {
   const { newLog = false, ...diskOptions } = disk;
   return {
@@ -111,7 +121,8 @@ function workload(
   };
 }
 
-function useLog(setup: LogSetup, { habits, lives = 1, mishaps = [], slow = false }: Plot): PowerCutTest<Told>['use'] {
+function useLog(setup: LogSetup, plot: Plot): PowerCutTest<Told>['use'] {
+  const { habits, lives = 1, mishaps = [], slow = false, inherited = [] } = plot;
   return async (disk, promise, random) => {
     const told: Told[] = [];
     const tell = (word: Told): void => {
@@ -119,6 +130,8 @@ function useLog(setup: LogSetup, { habits, lives = 1, mishaps = [], slow = false
       promise(word);
     };
     const scene: Scene = { disk, setup, told, tell, random };
+    for (const appended of inherited) tell({ appended });
+    if (inherited.length > 0) tell({ durable: inherited.length });
     for (let number = 1; number <= lives; number += 1) {
       if (number < lives) brew(disk, mishaps, random);
       else disk.fail = undefined;
@@ -132,6 +145,16 @@ function useLog(setup: LogSetup, { habits, lives = 1, mishaps = [], slow = false
       disk.plan = undefined;
     }
   };
+}
+
+const INHERITED: readonly string[] = ['C one', 'C two', 'C three'];
+
+/** The last segment of a log that an earlier rxwal has made: without the flag that allows groups. */
+function earlier(values: readonly string[], closed: boolean): ReadonlyMap<string, Uint8Array> {
+  const codec = cborCodec<string>();
+  const frames = values.map((value, index) => frameBytes('record', index + 1, codec.encode(value).slice(), LOG_ID));
+  const marks = closed ? [frameBytes('mark', values.length, '', LOG_ID)] : [];
+  return filesOf(join(headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }), ...frames, ...marks));
 }
 
 const SEGMENTS = { maxSegmentBytes: 700 };
@@ -166,6 +189,43 @@ export const WORKLOADS: readonly Workload[] = [
       { durableWrites: mode === 'batch' },
     ),
   ]),
+  workload('groups', { preallocateBytes: 0, ...SEGMENTS }, { habits: GROUPS }),
+  workload(
+    'groups, three lives',
+    { preallocateBytes: 500, maxSegmentBytes: 1500 },
+    { habits: GROUPS, lives: 3, mishaps: ['kill', 'losePower', 'failAny'] },
+    { durableWrites: true },
+  ),
+  workload(
+    'groups in batches, small sectors',
+    { durability: MODES.batch, isCommit, preallocateBytes: 300, maxSegmentBytes: 2000 },
+    { habits: GROUPS, lives: 2, mishaps: ['losePower'] },
+    { sectorBytes: 16 },
+  ),
+  ...[true, false].flatMap((closed) => {
+    const state = closed ? 'closed' : 'left by a crash';
+    const setup: LogSetup = { preallocateBytes: 0, maxSegmentBytes: 1500 };
+    return [
+      workload(
+        `an earlier log, ${state}`,
+        setup,
+        { habits: { ...GROUPS, steps: 3 }, inherited: INHERITED },
+        { files: earlier(INHERITED, closed) },
+      ),
+      workload(
+        `an earlier log without a record, ${state}`,
+        setup,
+        { habits: { ...GROUPS, steps: 3 } },
+        { files: earlier([], closed) },
+      ),
+      workload(
+        `an earlier log, ${state}, three lives`,
+        setup,
+        { habits: { ...GROUPS, steps: 3 }, inherited: INHERITED, lives: 3, mishaps: ['kill', 'losePower', 'failAny'] },
+        { files: earlier(INHERITED, closed), durableWrites: true },
+      ),
+    ];
+  }),
   workload('a new log', { preallocateBytes: 0, ...SEGMENTS }, { habits: SMALL }, { newLog: true }),
   workload('transactions', { isCommit, preallocateBytes: 512, maxSegmentBytes: 2000 }, { habits: SMALL }),
   workload('many sectors', { preallocateBytes: 4096, maxSegmentBytes: 20_000 }, { habits: LARGE }),
