@@ -16,6 +16,7 @@ export { rawCodec } from './codec/rawCodec';
 
 // The line, stage by stage.
 export { serialize, type SerializeOptions } from './operators/serialize';
+export { group, type Group } from './group';
 export { frame, type FrameOptions } from './operators/frame';
 export { checksum } from './operators/checksum';
 export { batch, type BatchOptions } from './operators/batch';

@@ -255,10 +255,10 @@ async function inSegments(
     const fd = openSync(path, 'r');
     readSync(fd, head, 0, head.length, 0);
     closeSync(fd);
-    const { logId, firstLsn } = header.decodeHeader(head, basename(path));
+    const { logId, firstLsn, groups } = header.decodeHeader(head, basename(path));
     const file = await lastValueFrom(store.open(basename(path), 'read'));
     const size = await lastValueFrom(file.size());
-    const one = await read(file, { logId, after: firstLsn - 1, maxRecordBytes: 2 ** 24, size, chunkBytes });
+    const one = await read(file, { logId, after: firstLsn - 1, maxRecordBytes: 2 ** 24, groups, size, chunkBytes });
     sum.records += one.records;
     sum.total += one.total;
     await lastValueFrom(file.close(), { defaultValue: undefined });

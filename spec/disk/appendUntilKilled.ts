@@ -15,6 +15,13 @@ export interface KilledWork {
   /** Acks between one sync(), rotate() or checkpoint() and the next. */
   readonly every: number;
   readonly round: number;
+  /** Appends groups: the one that begins at an LSN has as many records as {@link groupSize} says. */
+  readonly groups?: boolean;
+}
+
+/** From 1 to 60 records. */
+export function groupSize(firstLsn: number): number {
+  return 1 + ((firstLsn * 7919) % 60);
 }
 
 /** Says which record it is, and who wrote it. */
@@ -26,7 +33,7 @@ export function crashPayload(lsn: number, round: number): Buffer {
 }
 
 async function main(dir: string, work: KilledWork): Promise<void> {
-  const { outstanding, every, round, ...options } = work;
+  const { outstanding, every, round, groups = false, ...options } = work;
   say('starting');
   const wal = await openWal(dir, { ...options, codec: rawCodec() });
   say(`open ${wal.lastLsn}`);
@@ -47,7 +54,12 @@ async function main(dir: string, work: KilledWork): Promise<void> {
   const append = (): void => {
     while (waiting < outstanding) {
       waiting += 1;
-      wal.append(crashPayload(wal.lastLsn + 1, round)).subscribe(({ lsn, durable }) => {
+      const next = wal.lastLsn + 1;
+      const payloads = Array.from({ length: groups ? groupSize(next) : 1 }, (_, index) =>
+        crashPayload(next + index, round),
+      );
+      const ack$ = groups ? wal.appendAll(payloads) : wal.append(payloads[0]!);
+      ack$.subscribe(({ lsn, durable }) => {
         say(`${durable ? 'durable' : 'written'} ${lsn}`);
         waiting -= 1;
         acks += 1;

@@ -6,7 +6,7 @@ import { openWal } from '../../src/openWal';
 import { rawCodec } from '../../src/codec/rawCodec';
 import { readWal } from '../../src/read';
 import type { Durability, Entry } from '../../src/types';
-import { crashPayload, type KilledWork } from './appendUntilKilled';
+import { crashPayload, groupSize, type KilledWork } from './appendUntilKilled';
 import { Child, killChildren, nodeCommand } from './childProcess';
 
 const KILLS = 6;
@@ -60,6 +60,13 @@ class Promised {
   }
 }
 
+/** The last LSN of the group that holds an LSN, where groups stand one behind the other from LSN 1 on. */
+function endOfGroup(lsn: number): number {
+  let end = 0;
+  while (end < lsn) end += groupSize(end + 1);
+  return end;
+}
+
 describe('a process that is killed while it appends', () => {
   let dir: string;
 
@@ -79,6 +86,8 @@ describe('a process that is killed while it appends', () => {
     ['sync, many at once, no zeros', { mode: 'sync' }, { outstanding: 40, preallocateBytes: 0 }],
     ['batch', { mode: 'batch', maxDelayMs: 2, maxRecords: 12 }, { outstanding: 30 }],
     ['adaptive', { mode: 'adaptive', targetIntervalMs: 2 }, { outstanding: 20 }],
+    ['sync, groups', { mode: 'sync' }, { outstanding: 3, groups: true }],
+    ['nosync, groups', { mode: 'nosync' }, { outstanding: 5, groups: true, preallocateBytes: 0 }],
     // A killed process takes nothing along that the operating system had.
     ['nosync', { mode: 'nosync' }, { outstanding: 10 }],
   ])(
@@ -112,6 +121,7 @@ describe('a process that is killed while it appends', () => {
         const entries = await read();
         expect(promised.broken(entries)).toEqual([]);
         last = entries.at(-1)?.lsn ?? last;
+        if (more.groups) expect(endOfGroup(last)).toBe(last);
       }
 
       const wal = await openWal(dir, { codec: rawCodec() });

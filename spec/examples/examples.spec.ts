@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
 import * as failures from '../../examples/failures';
+import * as groups from '../../examples/groups';
 import * as marbleTest from '../../examples/marbleTest';
 import * as metrics from '../../examples/metrics';
 import * as modes from '../../examples/modes';
@@ -51,6 +52,15 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       'the log stopped, outcome of record 2: unknown',
       'record 1 is order 1',
       'record 2 is order 2',
+    ],
+  },
+  groups: {
+    ...groups,
+    lines: [
+      'durable up to LSN 2',
+      'Value 1 of a group of 2: The value cannot be encoded: Unknown type: function',
+      '1: alice -500',
+      '2: bob 500',
     ],
   },
   marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },

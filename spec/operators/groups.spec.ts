@@ -80,7 +80,7 @@ describe('serialize, of groups', () => {
       results: { A: `1:${hex(bytesOf('A'))}`, G, E: `1:${hex(bytesOf('E'))}` },
     });
     expect(rejections).toEqual([{ value: 'b', group: ['b', 'x', 'd'], error: expect.any(WalRecordError) }]);
-    expect(rejections[0]!.error.message).toBe('Value 1 of a group of 3: the value cannot be encoded: no x');
+    expect(rejections[0]!.error.message).toBe('Value 1 of a group of 3: The value cannot be encoded: no x');
   });
 
   it('ends at the first refused group where nobody takes rejections', () => {
@@ -90,7 +90,7 @@ describe('serialize, of groups', () => {
       subs: '    ^--!',
       expected: '-G-#',
       results: { G },
-      failure: new WalRecordError('Value 1 of a group of 3: the value cannot be encoded: no x', {
+      failure: new WalRecordError('Value 1 of a group of 3: The value cannot be encoded: no x', {
         cause: new TypeError('no x'),
       }),
     });

@@ -88,7 +88,7 @@ describe('appendAll', () => {
     const { wal } = memoryWal<string>({ codec: text });
     const rejections: Rejection<string>[] = [];
     wal.rejected$.subscribe((rejection) => rejections.push(rejection));
-    const message = 'Value 2 of a group of 3: the value cannot be encoded: no x';
+    const message = 'Value 2 of a group of 3: The value cannot be encoded: no x';
     await expect(wal.appendAll(['a', 'b', 'x'])).rejects.toThrow(message);
     await expect(wal.appendAll(['x'])).rejects.toThrow('The value cannot be encoded: no x');
     expect(rejections).toEqual([

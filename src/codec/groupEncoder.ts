@@ -48,7 +48,7 @@ export class GroupEncoder<T> {
       let step = 'isCommit threw';
       try {
         commit ||= isCommit?.(value) === true;
-        step = 'the value cannot be encoded';
+        step = 'The value cannot be encoded';
         const { buffer, recordStart } = into;
         const end =
           within && recordStart < buffer.length ? within[encodeWithin](value, buffer, recordStart) : NOT_WITHIN;
@@ -69,6 +69,8 @@ export class GroupEncoder<T> {
 }
 
 function refusal(index: number, records: number, step: string, cause: unknown): WalRecordError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new WalRecordError(`Value ${index} of a group of ${records}: ${step}: ${why}`, { cause });
+  const message = cause instanceof Error ? cause.message : String(cause);
+  // The log's own codecs say by themselves what they could not do.
+  const why = cause instanceof WalRecordError ? message : `${step}: ${message}`;
+  return new WalRecordError(`Value ${index} of a group of ${records}: ${why}`, { cause });
 }
