@@ -251,7 +251,7 @@ describe('any mix of records and groups', () => {
     const ends = [0];
     for (const one of steps) {
       if (one instanceof Uint8Array) wal.next(one);
-      else wal.appendAll(one);
+      else void wal.appendAll(one);
       clock.flush();
       ends.push(wal.lastLsn);
     }

@@ -303,7 +303,7 @@ class Repairing {
     this.#wasLsn = lastLsn;
     if (frame.kind === 'group') {
       const wanted = [...recordFrames(frame)].filter(({ lsn }) => lsn >= firstLsn);
-      this.#wal?.appendAll(wanted.map(({ buffer, start, end }) => framePayload(buffer, start, end)));
+      void this.#wal?.appendAll(wanted.map(({ buffer, start, end }) => framePayload(buffer, start, end)));
     } else {
       this.#wal?.next(framePayload(frame.buffer, frame.start, frame.end));
     }
