@@ -159,8 +159,8 @@ describe('salvage of groups', () => {
       ...['r', 'a', 'b', 'c', 'r', 'd', 'e'],
     ]);
     const bytes = Buffer.from(made.get(FIRST)!);
-    expect(bytes).toContain(Buffer.from(groupPayload('a', 'b', 'c')));
-    expect(bytes).toContain(Buffer.from(groupPayload('d', 'e')));
+    expect(bytes.indexOf(Buffer.from(groupPayload('a', 'b', 'c')))).toBeGreaterThan(0);
+    expect(bytes.indexOf(Buffer.from(groupPayload('d', 'e')))).toBeGreaterThan(0);
   });
 
   it('repair with a snapshot inside a group writes the rest of it as one', async () => {
@@ -169,7 +169,7 @@ describe('salvage of groups', () => {
     const repair = await repairWal(memoryStore({ files }), target, { after: 2 });
     expect(repair).toMatchObject({ records: 2, firstLsn: 3, lastLsn: 4, renumbered: [] });
     const [bytes] = [...target.durableSnapshot()].filter(([name]) => name.startsWith('wal')).map(([, all]) => all);
-    expect(Buffer.from(bytes!)).toContain(Buffer.from(groupPayload('b', 'c')));
+    expect(Buffer.from(bytes!).indexOf(Buffer.from(groupPayload('b', 'c')))).toBeGreaterThan(0);
   });
 });
 

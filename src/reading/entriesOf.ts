@@ -35,23 +35,21 @@ export function entriesOf<T>(
   return (source) =>
     new Observable<Entry<T>>((subscriber) => {
       let shown = after;
-      const emit = (buffer: Uint8Array, start: number, end: number, lsn: number): void => {
-        let value: T;
-        try {
-          value = decode(buffer, start, end);
-        } catch (cause) {
-          subscriber.error(undecodable(lsn, cause));
-          return;
-        }
-        subscriber.next({ lsn, value });
-      };
       const emitGroup = (buffer: Uint8Array, payloadStart: number, firstLsn: number, lastLsn: number): void => {
         const behind = firstLsn + readUint32(buffer, payloadStart);
         let at = payloadStart + GROUP_COUNT_BYTES;
         for (let lsn = firstLsn; lsn < behind && lsn <= lastLsn && !subscriber.closed; lsn += 1) {
           const start = at + GROUP_LENGTH_BYTES;
           at = start + readUint32(buffer, at);
-          if (lsn > shown) emit(buffer, start, at, lsn);
+          if (lsn <= shown) continue;
+          let value: T;
+          try {
+            value = decode(buffer, start, at);
+          } catch (cause) {
+            subscriber.error(undecodable(lsn, cause));
+            return;
+          }
+          subscriber.next({ lsn, value });
         }
       };
       source.pipe(whileWanted(subscriber)).subscribe({
@@ -60,8 +58,15 @@ export function entriesOf<T>(
             const next = at + claimedPayloadBytes(buffer, at) + FRAME_OVERHEAD_BYTES;
             const lsn = frameLsn(buffer, at);
             const kind = frameKind(buffer, at);
-            if (kind === 'record') {
-              if (lsn > shown) emit(buffer, at + FRAME_HEAD_BYTES, next - FRAME_TAIL_BYTES, lsn);
+            if (kind === 'record' && lsn > shown) {
+              let value: T;
+              try {
+                value = decode(buffer, at + FRAME_HEAD_BYTES, next - FRAME_TAIL_BYTES);
+              } catch (cause) {
+                subscriber.error(undecodable(lsn, cause));
+                return;
+              }
+              subscriber.next({ lsn, value });
             } else if (kind === 'group') {
               emitGroup(buffer, at + FRAME_HEAD_BYTES, lsn, lastLsn);
             }
