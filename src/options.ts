@@ -37,7 +37,8 @@ export interface WalOptions<T> {
   readonly maxSegmentBytes?: number | undefined;
 
   /**
-   * Largest encoded record, in bytes. A larger one fails that one append with `WalRecordError`. From 1 to 1_073_741_823.
+   * Largest encoded record, in bytes; of a group (`appendAll`), all of it, with 4 bytes for each record and 4 more. A larger one fails that one append with
+   * `WalRecordError`. From 1 to 1_073_741_823.
    *
    * @default 16_777_216 (16 MiB)
    */
@@ -45,7 +46,7 @@ export interface WalOptions<T> {
 
   /**
    * Bytes that may wait to become durable (`nosync`: to be written). Past it `append` fails with `WalBackpressureError`. A single
-   * record is taken whatever its size when nothing waits. At least 1.
+   * record, or a single group, is taken whatever its size when nothing waits. At least 1.
    *
    * @default 67_108_864 (64 MiB)
    */
