@@ -316,6 +316,7 @@ describe('rxwal verify, inspect and stats', () => {
         overheadRatio: (bytes - 63) / 63,
         zeroBytes: 0,
         checkpoint: { lsn: 1, epoch: 5, transactionId: 77 },
+        kept: { floorLsn: 1, keptBy: { kind: 'checkpoint' }, cutLsn: 0, readers: [] },
         freeable: { segments: 3, bytes: size(0) + size(1) + size(2) },
       },
     ]);

@@ -56,7 +56,7 @@ export interface SegmentFacts {
 }
 
 /** Everything that reading a log's directory from end to end tells. */
-export interface LogFacts extends KeptFacts {
+export interface LogFacts {
   readonly dir: string;
   readonly verdict: 'whole' | 'torn' | 'damaged';
   /** `closed`: it ends with a mark for its last record. `open`: it is being written, or was left by a crash. */
@@ -64,6 +64,7 @@ export interface LogFacts extends KeptFacts {
   /** In hex; absent where no segment has a header. */
   readonly logId: string | undefined;
   readonly checkpoint: Checkpoint | undefined;
+  readonly kept: KeptFacts;
   readonly segments: readonly SegmentFacts[];
   /** Files that a crash left half made, or that a checkpoint had begun to remove: the next opening removes them. */
   readonly leftovers: readonly string[];
@@ -351,7 +352,7 @@ class Inspector {
       leftovers: [...(found?.orphans.map(({ sequence }) => segmentName(sequence)) ?? []), ...(found?.leftovers ?? [])],
       spots,
       firstLsn,
-      ...keptFacts(saved?.checkpoint, this.holds, { firstLsn, lastLsn }),
+      kept: keptFacts(saved?.checkpoint, this.holds, { firstLsn, lastLsn }),
       lastLsn,
       markedLsn: this.#markedLsn,
       records: sum(({ records }) => records),

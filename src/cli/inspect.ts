@@ -30,7 +30,7 @@ function linesOf({ json, out, paint }: Session, facts: LogFacts): string[] {
   return [
     `${paint('bold', dir)}  ${[logId ? `log ${logId}` : 'no log id', stateText(state), records].join(', ')}`,
     checkpoint ? checkpointText(checkpoint) : 'no checkpoint',
-    ...(facts.readers.length > 0 ? columnLines(keptRows(facts)) : []),
+    ...(facts.kept.readers.length > 0 ? columnLines(keptRows(facts.kept)) : []),
     ...(segments.length === 0 ? [] : out.isTerminal ? pictureLines(facts, paint, out.columns) : columns(facts)),
     ...spots.map((spot) => spotText(spot, paint)),
     ...(leftovers.length > 0 ? [`left by a crash, to be removed: ${leftovers.join(', ')}`] : []),

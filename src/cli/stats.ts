@@ -15,7 +15,7 @@ import type { Session } from './session';
 import { checkpointText } from './verify';
 import { bytesText, countText, plural, rangeText } from './words';
 
-interface Stats extends KeptFacts {
+interface Stats {
   readonly dir: string;
   readonly verdict: LogFacts['verdict'];
   readonly records: number;
@@ -33,6 +33,8 @@ interface Stats extends KeptFacts {
   readonly overheadRatio: number | undefined;
   readonly zeroBytes: number;
   readonly checkpoint: Checkpoint | undefined;
+  /** What is kept, and for whom. */
+  readonly kept: KeptFacts;
   /** What a checkpoint at the last LSN would remove, for all that the readers need. */
   readonly freeable: { readonly segments: number; readonly bytes: number };
 }
@@ -80,9 +82,9 @@ class Counter {
     const zeroBytes = segments.reduce((sum, segment) => sum + segment.zeroBytes, 0);
     const validBytes = segments.reduce((sum, segment) => sum + Math.max(HEADER_BYTES, segment.validBytes), 0);
     const overheadBytes = validBytes - payloadBytes;
-    const { floorLsn, keptBy, readers, cutLsn } = facts;
-    const { floorLsn: freeLsn } = floorOf({ lsn: lastLsn, epoch: 0 }, { readers, cutLsn });
-    const freeable = wholeBelow(freeLsn, Infinity, segments);
+    const { kept } = facts;
+    const { floorLsn } = floorOf({ lsn: lastLsn, epoch: 0 }, kept);
+    const freeable = wholeBelow(floorLsn, Infinity, segments);
     const freed = new Set(freeable.map(({ sequence }) => sequence));
     return {
       dir,
@@ -98,10 +100,7 @@ class Counter {
       overheadRatio: payloadBytes > 0 ? overheadBytes / payloadBytes : undefined,
       zeroBytes,
       checkpoint,
-      floorLsn,
-      keptBy,
-      readers,
-      cutLsn,
+      kept,
       freeable: {
         segments: freeable.length,
         bytes: segments.reduce((sum, segment) => sum + (freed.has(segment.sequence) ? segment.bytes : 0), 0),
@@ -129,7 +128,7 @@ function linesOf(stats: Stats): string[] {
     ['overhead', `${bytesText(stats.overheadBytes)}${ratio}`],
     ['zeros ahead', bytesText(stats.zeroBytes)],
     ['checkpoint', checkpoint ? checkpointText(checkpoint).replace('checkpoint at ', '') : 'none'],
-    ...keptRows(stats),
+    ...keptRows(stats.kept),
     ['a checkpoint now', `would free ${plural(freeable.segments, 'segment')} of ${bytesText(freeable.bytes)}`],
   ]);
 }

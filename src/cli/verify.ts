@@ -29,7 +29,7 @@ export function verify(session: Session, dir: string): Observable<ExitCode> {
 }
 
 /** As JSON: the counts, every spot, and the first damage by itself. */
-function verdictOf({ segments, ...facts }: LogFacts): object {
+function verdictOf({ segments, kept: _kept, ...facts }: LogFacts): object {
   return { ...facts, segments: segments.length, firstDamage: facts.spots.find(({ kind }) => kind === 'damaged') };
 }
 
