@@ -173,11 +173,11 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    * What the log keeps and why, the current state first; then each time a commit, a checkpoint, a reader or a removal has changed it, and when a reader
    * becomes stuck. Ends with the log, as {@link acks$}.
    *
-   * A reader that is stuck after 3 frames of time, on a record that is durable after 1:
+   * A reader that has everything, and a record that it does not take; `stuckAfterMs` is 3 frames of time:
    *
    * ```
-   * append:       a---
-   * retention$:   xy--z     y: lag 1; z: stuck
+   * append:       -a---
+   * retention$:   xy--z     x: lag 0; y: lag 1; z: stuck
    * ```
    */
   readonly retention$: Observable<Retention>;

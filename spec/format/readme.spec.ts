@@ -5,6 +5,7 @@ import { memoryStore } from 'rxwal/testing';
 import { decodeCheckpointFile } from '../../src/format/checkpoint';
 import { FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, MAX_CHECKPOINT_BYTES } from '../../src/format/frame';
 import { HEADER_BYTES } from '../../src/format/header';
+import { decodeReadersFile } from '../../src/format/readers';
 import { checkpointCbor, frameBytes, groupPayload, headerBytes, hex, join, unhex } from '../support/bytes';
 import { collect, openFiles, recordsOf } from '../support/logs';
 import { judge } from '../support/reference';
@@ -37,9 +38,9 @@ interface Line {
   readonly bytes: Uint8Array;
 }
 
-/** The lines of the worked example's nth dump: an offset, bytes, and perhaps two spaces and what they mean. */
-function dump(nth: number): Line[] {
-  const blocks = [...section('## A worked example').matchAll(/```text\n([^`]*)```/g)];
+/** The lines of a section's nth dump, by default of the worked example's: an offset, bytes, and perhaps two spaces and what they mean. */
+function dump(nth: number, heading = '## A worked example'): Line[] {
+  const blocks = [...section(heading).matchAll(/```text\n([^`]*)```/g)];
   const lines = (blocks[nth]?.[1] ?? '')
     .split('\n')
     .slice(1)
@@ -117,6 +118,27 @@ describe('the format page', () => {
       { lsn: 3, payload: '' },
       { lsn: 4, payload: 'ff' },
     ]);
+  });
+
+  it('its readers.meta is what it says, and fits its segment', () => {
+    const lines = dump(0, '## Readers');
+    let at = 0;
+    expect(lines.map(({ offset }) => offset)).toEqual(lines.map(({ bytes }) => (at += bytes.length) - bytes.length));
+    const meta = join(...lines.map(({ bytes }) => bytes));
+    const movedAt = Date.UTC(2026, 0, 1);
+    expect(decodeReadersFile(meta).holds).toEqual({
+      readers: [
+        { name: 'mail', lsn: 2, movedAt },
+        { name: 'search', lsn: 3, movedAt },
+      ],
+      cutLsn: 0,
+    });
+    const segment = join(...dump(0).map(({ bytes }) => bytes));
+    const files = new Map([
+      ['wal_00000000.log', segment],
+      ['readers.meta', meta],
+    ]);
+    expect(openFiles(files).wal.readers).toHaveLength(2);
   });
 
   it("the header's table adds up to the header", () => {

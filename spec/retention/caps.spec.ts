@@ -265,6 +265,19 @@ describe('a reader that is stuck', () => {
     });
   });
 
+  it('as the docblock of retention$ draws it', () => {
+    virtualTime((run) => {
+      const { expectObservable } = run;
+      const { wal } = logWith({ stuckAfterMs: 3 });
+      void wal.hold('mail', 0);
+      const calls = '    -a---';
+      const expected = ' xy--z';
+      drive(wal, run, calls);
+      const shown$ = wal.retention$.pipe(map(({ readers: [mail] }) => [mail?.lag, mail?.stuck]));
+      expectObservable(shown$).toBe(expected.trim(), { x: [0, false], y: [1, false], z: [1, true] });
+    });
+  });
+
   it('one that moves is not, however far behind', () => {
     virtualTime((run) => {
       const { expectObservable } = run;
