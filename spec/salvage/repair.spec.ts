@@ -51,6 +51,7 @@ describe('repairWal', () => {
       firstLsn: 3,
       lastLsn: 7,
       renumbered: [{ lsn: 6, was: 7 }],
+      readersLeft: [],
       checkpoint: { lsn: 2, epoch: 5, transactionId: 77 },
       gaps: [
         {
