@@ -64,7 +64,7 @@ describe('readers.meta', () => {
 
   it('golden bytes are a header and a frame of kind 0 of the slowest reader, by arithmetic of their own', () => {
     const payload = GOLDEN.subarray(44, GOLDEN.length - 4);
-    expect(hex(join(headerBytes({ firstLsn: 3, logId: LOG_ID }), frameBytes('record', 2, payload, LOG_ID)))).toBe(
+    expect(hex(join(headerBytes({ firstLsn: 3, logId: LOG_ID, flags: 0 }), frameBytes('record', 2, payload, LOG_ID)))).toBe(
       hex(GOLDEN),
     );
   });
@@ -100,7 +100,7 @@ describe('readers.meta', () => {
   });
 
   const cbor = (value: Uint8Array | string, lsnOf = 0, logId = LOG_ID): Uint8Array =>
-    join(headerBytes({ firstLsn: lsnOf + 1, logId: LOG_ID }), frameBytes('record', lsnOf, value, logId));
+    join(headerBytes({ firstLsn: lsnOf + 1, logId: LOG_ID, flags: 0 }), frameBytes('record', lsnOf, value, logId));
   const NO_READERS = [0xa2, ...[0x67, ...ascii('readers')], 0x80, ...[0x66, ...ascii('cutLsn')], 0x00];
   const reader = (name: readonly number[], at = 0): number[] => [
     0xa3,
@@ -119,13 +119,13 @@ describe('readers.meta', () => {
   });
 
   it.each<[what: string, bytes: Uint8Array, reason: string]>([
-    ['a header only', headerBytes({ firstLsn: 1, logId: LOG_ID }), 'the frame is cut short'],
+    ['a header only', headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }), 'the frame is cut short'],
     ['something behind the frame', join(GOLDEN, [0]), 'the length of the frame does not match'],
     ["another log's frame", cbor(Uint8Array.from(NO_READERS), 0, OTHER_LOG_ID), "the frame's checksum does not match"],
     [
       'a checkpoint',
       join(
-        headerBytes({ firstLsn: 1, logId: LOG_ID }),
+        headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }),
         frameBytes('checkpoint', 0, Uint8Array.from(NO_READERS), LOG_ID),
       ),
       'it holds something other than readers',

@@ -43,7 +43,7 @@ function refusalOf(bytes: Uint8Array, file = FILE): unknown {
 
 describe('a snapshot', () => {
   it('is a header and one frame: golden bytes', () => {
-    const expected = join(headerBytes({ firstLsn: 6, logId: LOG_ID }), frameBytes('record', 5, PAYLOAD, LOG_ID));
+    const expected = join(headerBytes({ firstLsn: 6, logId: LOG_ID, flags: 0 }), frameBytes('record', 5, PAYLOAD, LOG_ID));
     expect(hex(fileOf(SNAPSHOT))).toBe(hex(expected));
   });
 
@@ -79,7 +79,7 @@ describe('a snapshot', () => {
   it.each<[string, Uint8Array, string, RegExp]>([
     [
       'another log',
-      join(headerBytes({ firstLsn: 6, logId: OTHER_LOG_ID }), frameBytes('record', 5, PAYLOAD, OTHER_LOG_ID)),
+      join(headerBytes({ firstLsn: 6, logId: OTHER_LOG_ID, flags: 0 }), frameBytes('record', 5, PAYLOAD, OTHER_LOG_ID)),
       FILE,
       /another log/,
     ],
@@ -87,13 +87,13 @@ describe('a snapshot', () => {
     ['another projection than its name says', fileOf(SNAPSHOT), 'max.0000000000000005.snapshot', /snapshot of sum/],
     [
       'a frame of another kind',
-      join(headerBytes({ firstLsn: 6, logId: LOG_ID }), frameBytes('checkpoint', 5, PAYLOAD, LOG_ID)),
+      join(headerBytes({ firstLsn: 6, logId: LOG_ID, flags: 0 }), frameBytes('checkpoint', 5, PAYLOAD, LOG_ID)),
       FILE,
       /something other/,
     ],
     [
       'a payload that is none',
-      join(headerBytes({ firstLsn: 6, logId: LOG_ID }), frameBytes('record', 5, Uint8Array.of(1), LOG_ID)),
+      join(headerBytes({ firstLsn: 6, logId: LOG_ID, flags: 0 }), frameBytes('record', 5, Uint8Array.of(1), LOG_ID)),
       FILE,
       /its payload/,
     ],
