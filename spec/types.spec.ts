@@ -176,6 +176,11 @@ describe('a log', () => {
       expectType(wal.append({ type: 'Paid', cents: 1 })).toBe<Observable<Ack> & PromiseLike<Ack>>();
       // @ts-expect-error -- a string is no MyEvent
       void wal.append('a');
+      expectType(wal.appendAll([{ type: 'Placed', id: 1 }])).toBe<Observable<Ack> & PromiseLike<Ack>>();
+      // @ts-expect-error -- a value is no group
+      void wal.appendAll({ type: 'Placed', id: 1 });
+      // @ts-expect-error -- cents are missing
+      void wal.appendAll(new Set([{ type: 'Paid' as const }]));
       // @ts-expect-error -- cents are missing
       wal.next({ type: 'Paid' });
     });

@@ -10,7 +10,7 @@ import { marblePlan, memoryWal, virtualTime } from 'rxwal/testing';
  */
 
 type Call =
-  | { readonly call: 'append'; readonly commit: boolean; readonly letters: number }
+  | { readonly call: 'append'; readonly commit: boolean; readonly letters: number; readonly records: number }
   | { readonly call: 'checkpoint'; readonly back: number }
   | { readonly call: 'bad' | 'sync' | 'flush' | 'rotate' | 'stop' | 'start' };
 
@@ -30,7 +30,13 @@ const durabilities: fc.Arbitrary<Durability> = fc.oneof(
 const calls: fc.Arbitrary<Call> = fc.oneof(
   {
     weight: 12,
-    arbitrary: fc.record({ call: fc.constant('append' as const), commit: fc.boolean(), letters: fc.nat(40) }),
+    arbitrary: fc.record({
+      call: fc.constant('append' as const),
+      commit: fc.boolean(),
+      letters: fc.nat(40),
+      // More than one is a group.
+      records: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 7 })),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ call: fc.constant('checkpoint' as const), back: fc.nat(20) }) },
   {
@@ -62,6 +68,8 @@ class Witness {
   /** The values that were taken: LSN 1 is the first. */
   readonly taken: string[] = [];
   readonly ownAcks: number[] = [];
+  /** The last LSN of each append, and whether a batch may end with it. */
+  readonly ends = new Map<number, boolean>();
   readonly answers: Promise<unknown>[] = [];
   lastCommit: Commit | undefined;
   records = 0;
@@ -85,9 +93,10 @@ class Witness {
     const { lastLsn = 0, segment = 0 } = this.lastCommit ?? {};
     assert.ok(commit.lastLsn >= lastLsn && commit.segment >= segment, 'a commit goes back');
     if (this.mode === 'sync' && commit.reason === 'commit') {
-      assert.ok(isCommit(this.taken[commit.lastLsn - 1]!), 'a batch ends with a record that is no commit');
+      assert.ok(this.ends.get(commit.lastLsn), 'a batch ends with a record that is no commit');
     }
     if (commit.durable) assert.ok(this.survivingLsn() >= commit.lastLsn, 'a commit that says durable is not');
+    if (commit.lastLsn > 0) assert.ok(this.ends.has(commit.lastLsn), 'a commit ends inside a group');
     this.lastCommit = commit;
     this.records += commit.records;
   }
@@ -100,19 +109,32 @@ class Witness {
     this.acked = lsn;
   }
 
+  append({ commit, letters, records }: Extract<Call, { call: 'append' }>, appended: number): void {
+    const { wal, taken, ends } = this;
+    // Of a group any value may be the one that is a commit.
+    const values = Array.from({ length: records }, (_, index) => {
+      const isOne = commit && index === letters % records;
+      return `${isOne ? 'C' : 'r'}${appended + index}${'x'.repeat(letters)}`;
+    });
+    taken.push(...values);
+    ends.set(appended + records, commit);
+    const ack$ = records === 1 ? wal.append(values[0]!) : wal.appendAll(values);
+    ack$.subscribe({
+      next: ({ lsn }) => this.ownAcks.push(lsn),
+      error: () => {
+        taken.splice(-records);
+        ends.delete(appended + records);
+        this.refused += 1;
+      },
+    });
+  }
+
   do(call: Call): void {
-    const { wal, answers, taken } = this;
+    const { wal, answers } = this;
     const appended = wal.lastLsn;
     switch (call.call) {
       case 'append':
-        taken.push(`${call.commit ? 'C' : 'r'}${appended}${'x'.repeat(call.letters)}`);
-        wal.append(taken.at(-1)!).subscribe({
-          next: ({ lsn }) => this.ownAcks.push(lsn),
-          error: () => {
-            taken.pop();
-            this.refused += 1;
-          },
-        });
+        this.append(call, appended);
         break;
       case 'bad':
         wal.next(Symbol('no record') as never);
@@ -173,10 +195,7 @@ const run = ({ durability, plan, maxSegmentBytes, maxPendingRecords, script }: T
       { acked: witness.acked, records: witness.records, lastLsn: wal.lastLsn, durableLsn: wal.durableLsn },
       { acked: taken.length, records: taken.length, lastLsn: taken.length, durableLsn: taken.length },
     );
-    assert.deepEqual(
-      witness.ownAcks,
-      taken.map((_, index) => index + 1),
-    );
+    assert.deepEqual(witness.ownAcks, [...witness.ends.keys()]);
     assert.equal(witness.rejected, witness.refused);
 
     const again = afterPowerCut();

@@ -14,6 +14,8 @@ export type { UnframeOptions };
  * unframe():  --(78)9--|
  * ```
  *
+ * A group is one frame here; `deserialize` takes it apart.
+ *
  * Zeros up to the end of the file are the end of the log: space laid ahead of the writer. A length is checked against the bytes
  * that remain and against `maxRecordBytes` before anything is allocated for it. The first bytes that are no frame are a
  * `WalCorruptError`; whether they are a torn tail or damage is for recovery to say. Checksums and LSNs are `verify`'s work.
