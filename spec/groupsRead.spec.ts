@@ -195,6 +195,18 @@ describe('follow, of groups', () => {
     expect(followed(files)).toEqual(['record 1 r']);
   });
 
+  it('shows nothing of a group that a checkpoint proves in part only', () => {
+    const payload = Buffer.from('a2636c736e036565706f636801', 'hex');
+    const meta = join(
+      headerBytes({ firstLsn: 4, logId: LOG_ID, flags: 0 }),
+      frameBytes('checkpoint', 3, payload, LOG_ID),
+    );
+    const files = filesOf(join(header, r(1), m(1), g(2, 'a', 'b', 'c')));
+    expect(followed(files.set('checkpoint.meta', meta))).toEqual(['record 1 r']);
+    const marked = filesOf(join(header, r(1), m(1), g(2, 'a', 'b', 'c'), m(4)));
+    expect(followed(marked.set('checkpoint.meta', meta))).toHaveLength(4);
+  });
+
   it('goes over from a segment of an earlier rxwal that ended with a mark', () => {
     const files = filesOf(
       join(oldHeader, r(1)),
