@@ -201,7 +201,8 @@ describe('follow, of groups', () => {
       headerBytes({ firstLsn: 4, logId: LOG_ID, flags: 0 }),
       frameBytes('checkpoint', 3, payload, LOG_ID),
     );
-    const files = filesOf(join(header, r(1), m(1), g(2, 'a', 'b', 'c')));
+    // A mark that says nothing of it stands behind it.
+    const files = filesOf(join(header, r(1), m(1), g(2, 'a', 'b', 'c'), m(1)));
     expect(followed(files.set('checkpoint.meta', meta))).toEqual(['record 1 r']);
     const marked = filesOf(join(header, r(1), m(1), g(2, 'a', 'b', 'c'), m(4)));
     expect(followed(marked.set('checkpoint.meta', meta))).toHaveLength(4);
