@@ -21,6 +21,7 @@ const oneImporter = {
   'node:diagnostics_channel': 'src/diagnostics.ts',
   '@opentelemetry/api': 'src/opentelemetry.ts',
   'prom-client': 'src/metrics/prometheusMetrics.ts',
+  'node:http': 'src/serve/httpServer.ts',
   'node:zlib': 'src/format/crc.ts',
   'node:fs': 'src/store/fileCalls.ts',
   'node:fs/promises': 'src/store/fileCalls.ts',
@@ -75,6 +76,18 @@ export default defineConfig(
     files: ['**/*.mjs'],
     languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly' } },
     rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['src/serve/page/*.js'],
+    languageOptions: {
+      sourceType: 'script',
+      globals: Object.fromEntries(
+        [
+          ...['EventSource', 'addEventListener', 'clearTimeout', 'document', 'getComputedStyle', 'localStorage'],
+          ...['matchMedia', 'setTimeout', 'uPlot'],
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
   },
   {
     files: ['**/*.ts'],

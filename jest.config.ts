@@ -12,6 +12,7 @@ const config: Config = {
     '^rxwal/opentelemetry$': '<rootDir>/src/opentelemetry.ts',
     '^rxwal/prometheus$': '<rootDir>/src/prometheus.ts',
     '^rxwal/testing$': '<rootDir>/src/testing/index.ts',
+    '^rxwal/serve$': '<rootDir>/src/serve/index.ts',
   },
   testTimeout: 120_000,
 };

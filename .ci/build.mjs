@@ -1,7 +1,7 @@
 // Builds dist/: one CommonJS pass of tsc, and for each entry point of package.json a thin ESM face over it.
 // Two full builds would make every class exist twice, and `instanceof` fail between `import` and `require`.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,9 @@ execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'ts
   cwd: root,
   stdio: 'inherit',
 });
+
+// What the browser gets is written as it is sent.
+cpSync(join(root, 'src/serve/page'), join(root, 'dist/serve/page'), { recursive: true });
 
 for (const [entry, conditions] of Object.entries(entries)) {
   if (typeof conditions === 'string') continue;

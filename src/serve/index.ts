@@ -1,0 +1,1 @@
+export { serveWal, type ServeWalOptions, type WalPage } from './serveWal';
