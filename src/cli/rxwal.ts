@@ -11,6 +11,7 @@ import { inspect } from './inspect';
 import { JSON_VALUES_HELP } from './jsonValue';
 import { wholeNumber } from './numberOption';
 import { repair } from './repair';
+import { serve, type ServeOptions } from './serve';
 import { Session, type CommonOptions } from './session';
 import { stats } from './stats';
 import { tail, type TailOptions } from './tail';
@@ -131,6 +132,20 @@ the next batch, or when the log is closed. SIGINT ends it with exit code 0.
 ${JSON_VALUES_HELP}`,
   )
   .action(running<TailOptions>(tail));
+
+verbOn('serve', 'serve a page that shows a log which another process writes, read-only, until a signal comes')
+  .option('--port <n>', 'the port; 0 for one that is free', wholeNumber(), 0)
+  .option('--host <address>', 'where to listen; what is not loopback can be seen by others', '127.0.0.1')
+  .option('--interval <ms>', 'milliseconds between one report and the next', wholeNumber(1), 1000)
+  .option('--entries <n>', 'how many of the newest entries it shows; 0 keeps the values back', wholeNumber(), 20)
+  .option(CODEC_OPTION, CODEC_HELP, 'cbor')
+  .addHelpText(
+    'after',
+    `
+Prints the address of the page. It shows what the files tell, takes no lock and reads only while somebody looks. There is no password:
+whoever can connect to the port sees the page. SIGINT and SIGTERM end it with exit code 0.`,
+  )
+  .action(running<ServeOptions>(serve));
 
 verbOn('append', 'append lines of JSON from the standard input', "the log's directory; made where it is not there")
   .option(CODEC_OPTION, CODEC_HELP, 'cbor')

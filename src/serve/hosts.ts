@@ -28,3 +28,15 @@ export function isOwnHost(
   if (isLoopback(name) || name === host.toLowerCase()) return true;
   return !isLoopback(host) && isIP(name) !== 0;
 }
+
+/** @throws TypeError or RangeError, naming the option, where it is no address or name. An empty one would mean all addresses. */
+export function checkHost(host: string): string {
+  if (typeof host !== 'string') throw new TypeError(`host must be an address or a name, not ${typeof host}`);
+  if (!/^[\w.:-]+$/.test(host)) throw new RangeError(`host must be an address or a name, not '${host}'`);
+  return host;
+}
+
+/** What is said where a page is not for this machine alone. */
+export function seenByOthers(url: string, host: string): string {
+  return `the page at ${url} can be seen by others: ${host} is not loopback, and there is no password`;
+}

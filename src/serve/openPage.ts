@@ -1,4 +1,6 @@
 import { concatMap, defer, map, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
+import { monotonicScheduler } from '../clock';
+import { integer } from '../options';
 import { nodeStore } from '../store/nodeStore';
 import type { SegmentStore } from '../store/segmentStore';
 import type { Codec } from '../types';
@@ -15,13 +17,36 @@ export type PageSource =
   | { readonly wal: Wal<unknown>; readonly onStopped: (error: unknown) => void }
   | { readonly store: SegmentStore; readonly codec: Codec<unknown>; readonly maxRecordBytes?: number | undefined };
 
+/** Defaults and ranges are those of `ServeWalOptions`, where there are none. */
 export interface PageOptions {
   readonly host: string;
-  readonly port: number;
-  readonly intervalMs: number;
-  readonly historyMs: number;
-  readonly entries: number;
-  readonly scheduler: SchedulerLike;
+  readonly port?: number | undefined;
+  readonly intervalMs?: number | undefined;
+  readonly historyMs?: number | undefined;
+  readonly entries?: number | undefined;
+  readonly scheduler?: SchedulerLike | undefined;
+}
+
+const DEFAULT_INTERVAL_MS = 1000;
+const DEFAULT_HISTORY_MS = 300_000;
+const DEFAULT_ENTRIES = 20;
+const MAX_ENTRIES = 200;
+const MAX_POINTS = 10_000;
+/** What a timer can wait: longer delays fire at once in Node. */
+const MAX_INTERVAL_MS = 0x7fff_ffff;
+
+/** @throws TypeError or RangeError for a bad option, which it names. */
+function checked({ host, scheduler = monotonicScheduler, ...options }: PageOptions) {
+  const intervalMs = integer('intervalMs', options.intervalMs ?? DEFAULT_INTERVAL_MS, 1, MAX_INTERVAL_MS);
+  const historyMs = options.historyMs ?? Math.min(Math.max(DEFAULT_HISTORY_MS, intervalMs), intervalMs * MAX_POINTS);
+  return {
+    host,
+    port: integer('port', options.port ?? 0, 0, 65_535),
+    intervalMs,
+    historyMs: integer('historyMs', historyMs, intervalMs, intervalMs * MAX_POINTS),
+    entries: integer('entries', options.entries ?? DEFAULT_ENTRIES, 0, MAX_ENTRIES),
+    scheduler,
+  };
 }
 
 export interface OpenPage {
@@ -30,12 +55,13 @@ export interface OpenPage {
   readonly close: Observable<void>;
 }
 
-/** Opens the page; emits once it can be looked at. Cold. Fails with `WalIoError` and the system's error, as where the port is taken. */
+/** Opens the page; emits once it can be looked at. Cold, but for the check of its options. Fails with `WalIoError` and the system's error, as where the port is taken. */
 export function openPage(source: PageSource, options: PageOptions): Observable<OpenPage> {
-  const { host, port, intervalMs, historyMs, scheduler } = options;
+  const settings = checked(options);
+  const { host, port, intervalMs, historyMs, scheduler } = settings;
   return assets().pipe(
     concatMap((files) => {
-      const feed = new Feed((watched$) => reportsOf(source, options, watched$), {
+      const feed = new Feed((watched$) => reportsOf(source, settings, watched$), {
         intervalMs,
         points: Math.max(1, Math.ceil(historyMs / intervalMs)),
       });
@@ -63,7 +89,7 @@ function keep(feed: Feed, onError: (error: unknown) => void): Subscription {
 
 function reportsOf(
   source: PageSource,
-  { intervalMs, entries, scheduler }: PageOptions,
+  { intervalMs, entries, scheduler }: ReturnType<typeof checked>,
   watched$: Observable<boolean>,
 ): ReturnType<typeof directoryReports> {
   if ('store' in source) {

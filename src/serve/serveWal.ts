@@ -1,12 +1,11 @@
 import { AsyncSubject, fromEvent, lastValueFrom, of, take, type Observable, type SchedulerLike } from 'rxjs';
-import { monotonicScheduler } from '../clock';
 import { cborCodec } from '../codec/cborCodec';
-import { checkCodec, checkMaxRecordBytes, checkNames, integer } from '../options';
+import { checkCodec, checkMaxRecordBytes, checkNames } from '../options';
 import { reportUnhandled } from '../outputs';
 import { nodeStore } from '../store/nodeStore';
 import type { Codec } from '../types';
 import type { Wal } from '../wal';
-import { isLoopback } from './hosts';
+import { checkHost, isLoopback, seenByOthers } from './hosts';
 import { openPage, type OpenPage, type PageSource } from './openPage';
 
 export interface ServeWalOptions {
@@ -82,14 +81,6 @@ const OPTIONS: Readonly<Record<keyof ServeWalOptions, true>> = {
   scheduler: true,
 };
 
-const DEFAULT_INTERVAL_MS = 1000;
-const DEFAULT_HISTORY_MS = 300_000;
-const DEFAULT_ENTRIES = 20;
-const MAX_ENTRIES = 200;
-const MAX_POINTS = 10_000;
-/** What a timer can wait: longer delays fire at once in Node. */
-const MAX_INTERVAL_MS = 0x7fff_ffff;
-
 /**
  * Serves a page that shows a running log: acks and bytes a second, how long commits take, their sizes, the queue, segments and checkpoint, the newest
  * entries. It needs nothing from the network, and changes nothing: there is GET alone, and requests for another host's name are refused.
@@ -110,20 +101,11 @@ export async function serveWal<T>(source: Wal<T> | string, options: ServeWalOpti
   checkNames('options', options, Object.keys(OPTIONS));
   const { signal } = options;
   const host = checkHost(options.host ?? '127.0.0.1');
-  const intervalMs = integer('intervalMs', options.intervalMs ?? DEFAULT_INTERVAL_MS, 1, MAX_INTERVAL_MS);
-  const historyMs = options.historyMs ?? Math.max(DEFAULT_HISTORY_MS, intervalMs);
-  const page$ = openPage(pageSource(source, options), {
-    host,
-    port: integer('port', options.port ?? 0, 0, 65_535),
-    intervalMs,
-    historyMs: integer('historyMs', historyMs, intervalMs, intervalMs * MAX_POINTS),
-    entries: integer('entries', options.entries ?? DEFAULT_ENTRIES, 0, MAX_ENTRIES),
-    scheduler: options.scheduler ?? monotonicScheduler,
-  });
+  const { port, intervalMs, historyMs, entries, scheduler } = options;
+  const page$ = openPage(pageSource(source, options), { host, port, intervalMs, historyMs, entries, scheduler });
   signal?.throwIfAborted();
   const open = await lastValueFrom(page$);
-  if (!isLoopback(host))
-    warn(`The page at ${open.url} can be seen by others: ${host} is not loopback, and there is no password`);
+  if (!isLoopback(host)) warn(seenByOthers(open.url, host));
   return pageOf(open, signal);
 }
 
@@ -171,13 +153,6 @@ function kindOf(value: unknown): string {
 
 function isWal(source: unknown): source is Wal<unknown> {
   return typeof (source as Partial<Wal<unknown>> | null | undefined)?.append === 'function';
-}
-
-function checkHost(host: string): string {
-  if (typeof host !== 'string') throw new TypeError(`host must be an address or a name, not ${typeof host}`);
-  // An empty one would mean all addresses.
-  if (!/^[\w.:-]+$/.test(host)) throw new RangeError(`host must be an address or a name, not '${host}'`);
-  return host;
 }
 
 function warn(message: string): void {

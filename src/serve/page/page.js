@@ -50,12 +50,13 @@ const row = (cells) =>
 // What is known.
 
 const TIMELINES = [
-  { id: 'records', title: 'Records a second', unit: rate, series: [['records', 'durable']] },
-  { id: 'bytes', title: 'Bytes a second', unit: bytes, series: [['bytes', 'written']] },
+  { id: 'records', title: 'Records a second', unit: rate, least: 1, series: [['records', 'durable']] },
+  { id: 'bytes', title: 'Bytes a second', unit: bytes, least: 1024, series: [['bytes', 'written']] },
   {
     id: 'commit',
     title: 'Commit (write + fsync)',
     unit: millis,
+    least: 0.1,
     inside: true,
     series: [
       ['commitMs', 'mean'],
@@ -66,6 +67,7 @@ const TIMELINES = [
     id: 'batch',
     title: 'Batch and queue, in records',
     unit: rate,
+    least: 1,
     inside: true,
     series: [
       ['batchRecords', 'mean of a batch'],
@@ -161,7 +163,7 @@ function plot(id, options, data) {
   chart.plot.setData(data);
 }
 
-function drawTimeline({ id, title, unit, series, inside }) {
+function drawTimeline({ id, title, unit, least, series, inside }) {
   const { element, place, body, details } = charts.get(id);
   element.hidden = Boolean(inside) && state.report?.source === 'directory';
   if (element.hidden) return;
@@ -179,7 +181,7 @@ function drawTimeline({ id, title, unit, series, inside }) {
     {
       scales: {
         x: { time: false, range: (_, low) => [Math.max(-span, Math.min(low ?? 0, -LEAST_SPAN)), 0] },
-        y: { range: (_, _low, high) => [0, Math.max(high ?? 0, 1e-3) * 1.1] },
+        y: { range: (_, _low, high) => [0, Math.max(high ?? 0, least) * 1.1] },
       },
       axes: axes(seconds, unit),
       series: [{}, ...lines],
@@ -330,7 +332,7 @@ function drawSegments({ files, lastLsn, readers }) {
     const width = ((segment.bytes ?? 0) / total) * 100;
     const end = segment.lastLsn ?? Math.max(lastLsn ?? 0, segment.firstLsn);
     const freed = segment.lastLsn !== undefined && segment.lastLsn <= (checkpoint?.lsn ?? 0);
-    const needed = segment.lastLsn === undefined ? 'being written' : freed ? 'no: below the checkpoint' : 'yes';
+    const needed = segment.lastLsn === undefined ? 'the last one stays' : freed ? 'no: below the checkpoint' : 'yes';
     const at = { ...segment, left, width, end, freed, needed };
     left += width;
     return at;
