@@ -108,8 +108,14 @@ describe('the page in a browser', () => {
       expect(await page.locator('#entries code').first().textContent()).toBe('{"n":4,"text":"<b>4</b>"}');
       expect(await page.locator('#entries b').count()).toBe(0);
 
+      await wal.hold('mailer', 100);
       await wal.checkpoint({ lsn: 200 });
       await shows(page, 'Checkpoints', '1');
+      await page.locator('#readers tr').waitFor();
+      expect((await page.locator('#readers td').allTextContents()).filter((_, at) => at !== 3)).toEqual([
+        ...['mailer', '100', '205', 'behind'],
+      ]);
+      await page.getByText('kept from LSN 101 on for the reader mailer').waitFor();
       await page.getByText('checkpoint 1 at LSN 200').waitFor();
       await page.getByText('Segments as a table').click();
       const files = (await wal.logFiles()).map((path) => path.slice(-16)).reverse();
@@ -120,7 +126,7 @@ describe('the page in a browser', () => {
       expect(await page.locator('#segments td:first-child').allTextContents()).toEqual(files);
       // One block for each, and the marker of the checkpoint.
       expect(await page.locator('#map div').count()).toBe(files.length);
-      expect(await page.locator('#map span').allTextContents()).toEqual(['checkpoint 200']);
+      expect(await page.locator('#map span').allTextContents()).toEqual(['checkpoint 200', 'mailer']);
 
       // The histogram's table adds up to the commits that there were.
       await page.getByText('Commits by records as a table').click();
@@ -174,6 +180,7 @@ describe('the page in a browser', () => {
     it.each(['light', 'dark'] as const)('has no fault that axe finds, %s', async (colorScheme) => {
       await using served = await serveWal(wal, FAST);
       await appended(wal, 200);
+      await wal.hold('mailer', 20);
       await wal.checkpoint({ lsn: 50 });
       const { page } = await visit(served.url, { colorScheme, reducedMotion: 'reduce' });
       await shows(page, 'Checkpoints', '1');

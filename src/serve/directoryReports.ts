@@ -16,12 +16,14 @@ import {
 import { isVanished, surveyBesideWriter } from '../besideWriter';
 import { WalCorruptError, WalIoError, WalTruncatedError } from '../errors';
 import { follow, provenLsn } from '../follow';
+import { floorOf } from '../retention/floor';
 import type { SegmentStore } from '../store/segmentStore';
 import type { Codec, StoredFrame } from '../types';
 import { FilesLook, type FilesSeen } from './filesLook';
+import { heldBy } from './heldBy';
 import { NewestEntries } from './newestEntries';
 import { Notices } from './notices';
-import type { FilesShown, LogState, Report } from './report';
+import type { LogState, ReadersShown, Report } from './report';
 
 export interface DirectoryReportsOptions {
   readonly intervalMs: number;
@@ -66,7 +68,7 @@ class Reporter {
   /** Up to here records had been there before this was: they are shown, and not counted. */
   #before = 0;
   #reportedAtMs: number | undefined;
-  #files: FilesShown | undefined;
+  #seen: FilesSeen | undefined;
 
   constructor(
     private readonly store: SegmentStore,
@@ -137,11 +139,11 @@ class Reporter {
   look(): Observable<Report> {
     return this.#look.take().pipe(
       map((seen) => {
-        this.#files = seen.files;
+        this.#seen = seen;
         return this.#report(stateOf(seen));
       }),
       catchError((error: unknown) => {
-        this.#files = undefined;
+        this.#seen = undefined;
         return of(this.#report(stateOfFailure(error)));
       }),
     );
@@ -173,12 +175,18 @@ class Reporter {
       metrics: undefined,
       lastLsn: this.#lastLsn,
       durableLsn: this.#lastLsn,
-      files: this.#files,
-      readers: undefined,
+      files: this.#seen?.files,
+      held: this.#seen && heldIn(this.#seen, this.#lastLsn ?? 0),
       entries: this.#entries.shown,
       notices: this.#notices.list,
     };
   }
+}
+
+function heldIn({ files, holds }: FilesSeen, lastLsn: number): ReadersShown {
+  const readers = holds.readers.map((reader) => ({ ...reader, lag: Math.max(0, lastLsn - reader.lsn) }));
+  const { floorLsn, keptBy } = floorOf(files.checkpoint, holds);
+  return heldBy(readers, floorLsn, keptBy);
 }
 
 function stateOf({ isEmpty, endsWithMark }: FilesSeen): LogState {

@@ -3,11 +3,13 @@ import { surveyBesideWriter } from '../besideWriter';
 import { CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES, decodeCheckpointFile } from '../format/checkpoint';
 import { FRAME_OVERHEAD_BYTES, claimedPayloadBytes, crcStart, frameKind, frameLsn, isSealed } from '../format/frame';
 import { HEADER_BYTES, decodeHeader } from '../format/header';
+import { MAX_READERS_FILE_BYTES, READERS_FILE, decodeReadersFile } from '../format/readers';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../reading/segmentFrames';
+import { NO_HOLDS } from '../retention/floor';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
-import type { Checkpoint } from '../types';
+import type { Checkpoint, Holds } from '../types';
 import type { FilesShown, SegmentShown } from './report';
 
 /** Segments on the map, at most. */
@@ -16,9 +18,15 @@ const MAX_SEGMENTS = 200;
 /** What one look at a log's files tells. */
 export interface FilesSeen {
   readonly files: FilesShown;
+  readonly holds: Holds;
   readonly isEmpty: boolean;
   /** LSN of the mark that the log ends with, where it ends with one: what stands there has been synced, and nothing was written since. */
   readonly endsWithMark: number | undefined;
+}
+
+interface Saved {
+  readonly checkpoint: Checkpoint | undefined;
+  readonly holds: Holds;
 }
 
 interface LastSegment {
@@ -31,7 +39,7 @@ interface LastSegment {
  * checkpoint and the last segment's end; headers and sizes are read anew only where there are other files than at the look before.
  */
 export class FilesLook {
-  #names = '';
+  #names: ReadonlySet<string> = new Set();
   #survey: Survey | undefined;
   /** Sizes of segments that no longer grow. */
   #sizes = new Map<number, number>();
@@ -45,10 +53,10 @@ export class FilesLook {
         const last = found.segments.at(-1);
         const sealed = found.segments.slice(-MAX_SEGMENTS, -1).map(({ sequence }) => sequence);
         return forkJoin({
-          checkpoint: this.#checkpoint(found),
+          saved: this.#saved(),
           last: last && found.logId ? this.#last(last.sequence, found.logId) : of(undefined),
           sizes: this.#sealedSizes(sealed),
-        }).pipe(map(({ checkpoint, last: end }) => this.#seen(found, checkpoint, end)));
+        }).pipe(map(({ saved, last: end }) => this.#seen(found, saved, end)));
       }),
     );
   }
@@ -57,25 +65,31 @@ export class FilesLook {
     return defer(() => this.store.list()).pipe(
       asIoError('Listing', this.store.dir),
       concatMap((names) => {
-        const key = [...names].sort().join('/');
-        if (this.#survey && !this.#survey.headless && key === this.#names) return of(this.#survey);
+        const same = names.length === this.#names.size && names.every((name) => this.#names.has(name));
+        if (this.#survey && !this.#survey.headless && same) return of(this.#survey);
         return surveyBesideWriter(this.store).pipe(
           tap((found) => {
             this.#survey = found;
-            this.#names = key;
+            this.#names = new Set(names);
           }),
         );
       }),
     );
   }
 
-  /** A checkpoint may be saved without a change of names. */
-  #checkpoint({ checkpoint }: Survey): Observable<Checkpoint | undefined> {
-    if (!checkpoint && !this.#names.includes(CHECKPOINT_FILE)) return of(undefined);
-    return withFile(this.store, CHECKPOINT_FILE, (file) => file.read(0, MAX_CHECKPOINT_FILE_BYTES)).pipe(
-      asIoError('Reading', CHECKPOINT_FILE),
-      map((bytes) => decodeCheckpointFile(bytes).checkpoint),
-    );
+  /** Both are saved without a change of names, too. */
+  #saved(): Observable<Saved> {
+    const none = of(undefined);
+    const read = (name: string, bytes: number): Observable<Uint8Array> =>
+      withFile(this.store, name, (file) => file.read(0, bytes)).pipe(asIoError('Reading', name));
+    return forkJoin({
+      checkpoint: this.#names.has(CHECKPOINT_FILE)
+        ? read(CHECKPOINT_FILE, MAX_CHECKPOINT_FILE_BYTES).pipe(map((bytes) => decodeCheckpointFile(bytes).checkpoint))
+        : none,
+      holds: this.#names.has(READERS_FILE)
+        ? read(READERS_FILE, MAX_READERS_FILE_BYTES).pipe(map((bytes) => decodeReadersFile(bytes).holds))
+        : of(NO_HOLDS),
+    });
   }
 
   #sealedSizes(sequences: readonly number[]): Observable<unknown> {
@@ -113,7 +127,7 @@ export class FilesLook {
     ).pipe(asIoError('Reading', name));
   }
 
-  #seen(found: Survey, checkpoint: Checkpoint | undefined, last: LastSegment | undefined): FilesSeen {
+  #seen(found: Survey, { checkpoint, holds }: Saved, last: LastSegment | undefined): FilesSeen {
     const { segments } = found;
     const shown = segments.slice(-MAX_SEGMENTS).map(({ sequence, firstLsn }, at, all): SegmentShown => {
       const next = all[at + 1];
@@ -128,6 +142,7 @@ export class FilesLook {
     const firstLsn = segments[0]?.firstLsn ?? (checkpoint?.lsn ?? 0) + 1;
     return {
       files: { segments: shown, olderSegments: segments.length - shown.length, checkpoint, firstLsn },
+      holds,
       isEmpty: segments.length === 0,
       endsWithMark: last?.endsWithMark,
     };

@@ -14,7 +14,7 @@ import { processReports } from './processReports';
 
 /** What a page is about: a log of this process, or the files of another's. */
 export type PageSource =
-  | { readonly wal: Wal<unknown>; readonly onStopped: (error: unknown) => void }
+  | { readonly wal: Wal<unknown>; readonly onFailure: (error: unknown) => void }
   | { readonly store: SegmentStore; readonly codec: Codec<unknown>; readonly maxRecordBytes?: number | undefined };
 
 /** Defaults and ranges are those of `ServeWalOptions`, where there are none. */
@@ -69,7 +69,7 @@ export function openPage(source: PageSource, options: PageOptions): Observable<O
       return server.listen().pipe(
         map((bound) => {
           // A log of this process has its history from now on; another's is read while somebody looks.
-          const kept = 'wal' in source ? keep(feed, source.onStopped) : undefined;
+          const kept = 'wal' in source ? keep(feed, source.onFailure) : undefined;
           return {
             url: `http://${inUrl(host)}:${bound}/`,
             close: defer(() => {
@@ -96,6 +96,6 @@ function reportsOf(
     const { store, codec, maxRecordBytes } = source;
     return directoryReports(store, { intervalMs, entries, codec, maxRecordBytes, scheduler });
   }
-  const { wal, onStopped } = source;
-  return processReports(wal, { intervalMs, entries, scheduler, watched$, store: nodeStore(wal.dir), onStopped });
+  const { wal } = source;
+  return processReports(wal, { intervalMs, entries, scheduler, watched$, store: nodeStore(wal.dir) });
 }

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import {
   EMPTY,
   Subject,
@@ -6,14 +5,13 @@ import {
   defer,
   distinctUntilChanged,
   exhaustMap,
-  forkJoin,
-  from,
   ignoreElements,
   map,
   merge,
   of,
   repeat,
   switchMap,
+  take,
   takeUntil,
   tap,
   timer,
@@ -21,16 +19,18 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { WalClosedError, WalTruncatedError } from '../errors';
+import { measuredCommits } from '../metrics/measuredCommits';
 import type { WalMetrics } from '../metrics/walMetrics';
 import { metrics } from '../operators/metrics';
-import { segmentSequence, type SegmentStore } from '../store/segmentStore';
+import type { SegmentStore } from '../store/segmentStore';
 import type { WalState } from '../types';
 import type { Wal } from '../wal';
 import { FilesLook } from './filesLook';
+import { heldBy } from './heldBy';
 import { NewestEntries } from './newestEntries';
 import { Notices } from './notices';
 import { pointOf } from './pointOf';
-import type { FilesShown, Report } from './report';
+import type { FilesShown, ReadersShown, Report } from './report';
 
 export interface ProcessReportsOptions {
   readonly intervalMs: number;
@@ -41,8 +41,6 @@ export interface ProcessReportsOptions {
   readonly watched$: Observable<boolean>;
   /** The log's directory. */
   readonly store: SegmentStore;
-  /** The log has stopped. */
-  readonly onStopped: (error: unknown) => void;
 }
 
 /** Reading entries back is followed by so many times as long without. */
@@ -64,7 +62,7 @@ const STATE_TEXT: Readonly<Record<WalState, string>> = {
  * processReports:  ---r--r--r(r|)
  * ```
  *
- * It subscribes to `commits$` alone. Sizes and entries are read from the files while somebody looks: entries for a tenth of the time at most.
+ * What it listens to hears of no failure in the place of the application ({@link measuredCommits}). Sizes and entries are read from the files while somebody looks: entries for a tenth of the time at most.
  */
 export function processReports(wal: Wal<unknown>, options: ProcessReportsOptions): Observable<Report> {
   const { intervalMs, scheduler, watched$ } = options;
@@ -77,13 +75,11 @@ export function processReports(wal: Wal<unknown>, options: ProcessReportsOptions
       ignoreElements(),
       takeUntil(ended$),
     );
-    const reports$ = wal.commits$.pipe(
+    const reports$ = measuredCommits(wal).pipe(
       metrics(wal, { intervalMs, scheduler }),
+      // A log that is not of ours may have no such; that it stopped is in its last sample.
+      catchError(() => EMPTY),
       map((sample) => reporter.report(sample)),
-      catchError((error: unknown) => {
-        options.onStopped(error);
-        return of(reporter.stopped(error));
-      }),
       tap({
         complete: () => {
           ended$.next();
@@ -99,9 +95,10 @@ class Reporter {
   readonly #entries: NewestEntries;
   readonly #notices = new Notices();
   #files: FilesShown | undefined;
+  #own = false;
   #readLsn = 0;
+  #readers: ReadersShown | undefined;
   #last: WalMetrics | undefined;
-  #report: Report | undefined;
 
   constructor(
     private readonly wal: Wal<unknown>,
@@ -116,27 +113,29 @@ class Reporter {
     const { intervalMs, scheduler } = this.options;
     return timer(0, intervalMs, scheduler).pipe(
       exhaustMap(() =>
-        forkJoin([from(this.wal.logFiles()), this.#look.take()]).pipe(
-          tap(([paths, { files }]) => {
-            this.#files = isOf(paths, files) ? files : this.#named(paths);
-          }),
+        this.#look.take().pipe(
+          map(({ files }) => (this.#isOwn(files) ? files : this.#counted())),
           // A log on another store than the disk, or files that go while they are looked at.
-          catchError(() =>
-            from(this.wal.logFiles()).pipe(
-              tap((paths) => {
-                this.#files = this.#named(paths);
-              }),
-            ),
-          ),
+          catchError(() => of(this.#files ?? this.#counted())),
+          tap((files) => {
+            this.#files = files;
+          }),
         ),
       ),
     );
   }
 
-  /** Segments by their names alone. */
-  #named(paths: readonly string[]): FilesShown {
-    const { firstLsn, lastCheckpoint } = this.wal;
-    return { segments: [], olderSegments: paths.length, checkpoint: lastCheckpoint, firstLsn };
+  /** Whether these are the log's files, and not those of another one, at a path that a log in memory happens to go by. */
+  #isOwn({ segments, olderSegments, firstLsn }: FilesShown): boolean {
+    const { wal } = this;
+    this.#own ||= firstLsn === wal.firstLsn && olderSegments + segments.length === wal.stats.segments;
+    return this.#own;
+  }
+
+  /** Segments by their number alone. */
+  #counted(): FilesShown {
+    const { firstLsn, lastCheckpoint, stats } = this.wal;
+    return { segments: [], olderSegments: stats.segments, checkpoint: lastCheckpoint, firstLsn };
   }
 
   /** Reads the newest entries back, where there are newer ones, and rests. */
@@ -176,7 +175,7 @@ class Reporter {
   report(sample: WalMetrics): Report {
     const point = pointOf(sample, this.#last);
     this.#last = sample;
-    this.#report = {
+    return {
       source: 'process',
       dir: this.wal.dir,
       atMs: sample.atMs,
@@ -186,32 +185,21 @@ class Reporter {
       lastLsn: sample.lastLsn,
       durableLsn: sample.durableLsn,
       files: this.#files,
-      readers: undefined,
+      held: this.#held(),
       entries: this.#entries.shown,
       notices: this.#notices.list,
     };
-    return this.#report;
   }
 
-  /** The last report again, and what has stopped the log. */
-  stopped(error: unknown): Report {
-    const { scheduler } = this.options;
-    const why = error instanceof Error ? error.message : String(error);
-    this.#notices.add(scheduler.now(), `The log stopped: ${why}`);
-    // The last sample has come before the error.
-    const last = this.#report as Report;
-    return {
-      ...last,
-      state: { word: 'poisoned', text: `${STATE_TEXT.poisoned}: ${why}` },
-      notices: this.#notices.list,
-    };
+  /** As it is now. A subscription that stays would cost each commit something. */
+  #held(): ReadersShown | undefined {
+    this.wal.retention$.pipe(take(1)).subscribe({
+      next: ({ readers, floorLsn, keptBy }) => {
+        this.#readers = heldBy(readers, floorLsn, keptBy);
+      },
+      // The log has ended: what was is what is.
+      error: () => undefined,
+    });
+    return this.#readers;
   }
-}
-
-/** Whether these are files of the log itself, and not of one that happens to have the path of a log in memory. */
-function isOf(paths: readonly string[], { segments, olderSegments }: FilesShown): boolean {
-  const own = new Set(paths.map((path) => segmentSequence(basename(path))));
-  return (
-    segments.length > 0 && olderSegments + segments.length > 0 && segments.some(({ sequence }) => own.has(sequence))
-  );
 }

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../types';
+import type { Checkpoint, KeptBy } from '../types';
 import type { WalMetrics } from '../metrics/walMetrics';
 
 /** How a log is doing, as a word and in words. */
@@ -52,14 +52,27 @@ export interface FilesShown {
   readonly firstLsn: number;
 }
 
-/** Somebody who reads the log and whose place is kept. */
+/** A named reader that holds the log. */
 export interface ReaderShown {
   readonly name: string;
   readonly lsn: number;
+  /** Durable records that it has not taken. */
   readonly lag: number;
-  /** Milliseconds since it moved, where that is known. */
-  readonly idleMs?: number;
+  /** Milliseconds since 1970, by the wall clock. */
+  readonly movedAt: number;
+  /** Directory: absent, for when a reader counts as stuck is an option of the writer. */
   readonly stuck?: boolean;
+}
+
+/** Who holds the log, and what that keeps. */
+export interface ReadersShown {
+  /** Those that are furthest behind, furthest first. */
+  readonly readers: readonly ReaderShown[];
+  /** Readers that are not among them. */
+  readonly more: number;
+  /** Segments whose records are all up to here may go. */
+  readonly floorLsn: number;
+  readonly keptBy: KeptBy;
 }
 
 /** A record, as text. */
@@ -93,8 +106,8 @@ export interface Report {
   readonly durableLsn: number | undefined;
   /** Absent until they have been looked at, or where they cannot be. */
   readonly files: FilesShown | undefined;
-  /** Absent where this log keeps no places of readers. */
-  readonly readers: readonly ReaderShown[] | undefined;
+  /** Absent as `files` is. */
+  readonly held: ReadersShown | undefined;
   /** Newest first. */
   readonly entries: readonly EntryShown[];
   readonly notices: readonly Notice[];

@@ -140,9 +140,8 @@ function pageSource<T>(source: Wal<T> | string, { codec, maxRecordBytes }: Serve
   }
   return {
     wal: source,
-    onStopped: (error) => {
-      // The page listens to the log, which so takes its failure for told.
-      warn(`The log in ${source.dir} stopped: ${error instanceof Error ? error.message : String(error)}`);
+    onFailure: (error) => {
+      warn(`The page about ${source.dir} stopped: ${error instanceof Error ? error.message : String(error)}`);
     },
   };
 }

@@ -6,6 +6,8 @@ const TABLE_ROWS = 60;
 const CHART_HEIGHT = 130;
 /** Seconds that the time axis has at least. */
 const LEAST_SPAN = 60;
+/** Readers that are marked on the map. */
+const MARKERS = 5;
 
 const byId = (id) => document.getElementById(id);
 const count = (value, digits = 0) => value.toLocaleString('en-GB', { maximumFractionDigits: digits });
@@ -317,7 +319,7 @@ function drawFigures(report) {
 
 const fileName = (sequence) => `wal_${String(sequence).padStart(8, '0')}.log`;
 
-function drawSegments({ files, lastLsn, readers }) {
+function drawSegments({ files, lastLsn, held }) {
   const map = byId('map');
   if (!files) {
     map.replaceChildren();
@@ -331,8 +333,8 @@ function drawSegments({ files, lastLsn, readers }) {
   const placed = segments.map((segment) => {
     const width = ((segment.bytes ?? 0) / total) * 100;
     const end = segment.lastLsn ?? Math.max(lastLsn ?? 0, segment.firstLsn);
-    const freed = segment.lastLsn !== undefined && segment.lastLsn <= (checkpoint?.lsn ?? 0);
-    const needed = segment.lastLsn === undefined ? 'the last one stays' : freed ? 'no: below the checkpoint' : 'yes';
+    const freed = segment.lastLsn !== undefined && segment.lastLsn <= (held?.floorLsn ?? 0);
+    const needed = segment.lastLsn === undefined ? 'the last one stays' : freed ? 'no' : 'yes';
     const at = { ...segment, left, width, end, freed, needed };
     left += width;
     return at;
@@ -354,7 +356,7 @@ function drawSegments({ files, lastLsn, readers }) {
   };
   const marks = [
     ...(checkpoint ? marker(checkpoint.lsn, `checkpoint ${count(checkpoint.lsn)}`) : []),
-    ...(readers ?? []).flatMap(({ name, lsn }) => marker(lsn, name)),
+    ...(held?.readers ?? []).slice(0, MARKERS).flatMap(({ name, lsn }) => marker(lsn, name)),
   ];
   map.replaceChildren(...blocks, ...marks);
   const older = olderSegments > 0 ? `${segments.length > 0 ? 'the newest ' : ''}` : '';
@@ -362,6 +364,9 @@ function drawSegments({ files, lastLsn, readers }) {
     `${older}${count(segments.length || olderSegments)} segments${segments.length > 0 ? `, ${bytes(total)}` : ', whose sizes are not known'}`,
     `from LSN ${count(files.firstLsn)}`,
     checkpoint ? `checkpoint ${count(checkpoint.epoch)} at LSN ${count(checkpoint.lsn)}` : 'no checkpoint yet',
+    ...(held?.keptBy.kind === 'reader'
+      ? [`kept from LSN ${count(held.floorLsn + 1)} on for the reader ${held.keptBy.name}`]
+      : []),
   ];
   map.setAttribute('aria-label', `Map of segments: ${said.join(', ')}`);
   say(byId('files'), said.join(' · '));
@@ -377,12 +382,13 @@ function drawSegments({ files, lastLsn, readers }) {
   byId('segments').replaceChildren(...rows.reverse());
 }
 
-function drawReaders({ readers }) {
-  byId('readers-section').hidden = !readers;
-  if (!readers) return;
+function drawReaders({ held }) {
+  const readers = held?.readers ?? [];
+  byId('readers-section').hidden = readers.length === 0;
+  say(byId('more-readers'), held?.more > 0 ? `and ${count(held.more)} more, less far behind` : '');
   byId('readers').replaceChildren(
-    ...readers.map(({ name, lsn, lag, idleMs, stuck }) => {
-      const line = row([name, count(lsn), count(lag), idleMs === undefined ? '–' : ago(idleMs)]);
+    ...readers.map(({ name, lsn, lag, movedAt, stuck }) => {
+      const line = row([name, count(lsn), count(lag), ago(Date.now() - movedAt)]);
       line.append(make('td', stuck ? 'stuck' : lag > 0 ? 'behind' : 'has all', stuck ? { class: 'stuck' } : {}));
       return line;
     }),
