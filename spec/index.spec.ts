@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as rxwal from 'rxwal';
 import * as opentelemetry from 'rxwal/opentelemetry';
 import * as prometheus from 'rxwal/prometheus';
+import * as serve from 'rxwal/serve';
 import * as testing from 'rxwal/testing';
 
 /** A name more or less is a change of the public API: it belongs in the changelog, in a type test and in an example. */
@@ -93,5 +94,11 @@ describe('the exporters', () => {
     });
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual(expected);
+  });
+});
+
+describe('rxwal/serve', () => {
+  it('exports these names at run time, and no others', () => {
+    expect(Object.keys(serve)).toEqual(['serveWal']);
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
+import * as dashboard from '../../examples/dashboard';
 import * as failures from '../../examples/failures';
 import * as groups from '../../examples/groups';
 import * as marbleTest from '../../examples/marbleTest';
@@ -41,6 +42,10 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       'state at LSN 2010: {"tea":2009,"mug":2009}',
       'checkpoint 2: 1 segments before, 1 after',
     ],
+  },
+  dashboard: {
+    ...dashboard,
+    lines: [/^look at http:\/\/127\.0\.0\.1:\d+\/$/, /^[1-9]\d* orders, each durable when it was answered$/],
   },
   failures: {
     ...failures,

@@ -1,4 +1,5 @@
 import {
+  EMPTY,
   NEVER,
   concat,
   concatMap,
@@ -41,8 +42,13 @@ export function serve(session: Session, dir: string, options: ServeOptions): Obs
     }),
   );
   const served = (page: OpenPage): Observable<ExitCode> => {
-    announce(session, options.host, page.url);
-    return concat(NEVER.pipe(takeUntil(signalled$)), page.close.pipe(ignoreElements()), of(EXIT.fine));
+    const untilSignalled$ = NEVER.pipe(takeUntil(signalled$));
+    // Who has read the address may send the signal at once.
+    const announced$ = defer(() => {
+      announce(session, options.host, page.url);
+      return EMPTY;
+    });
+    return concat(merge(untilSignalled$, announced$), page.close.pipe(ignoreElements()), of(EXIT.fine));
   };
   return page$.pipe(concatMap(served));
 }
