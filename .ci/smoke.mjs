@@ -140,6 +140,18 @@ try {
   const facts = JSON.parse(run('npx', ['--no-install', 'rxwal', 'verify', 'log', '--json']));
   assert.equal(facts.verdict, 'whole');
 
+  // The page is served, with its files and those of its dependency.
+  const served = runNode(
+    'serve.mjs',
+    `import { serveWal } from '${name}/serve';
+     const page = await serveWal('log');
+     const statuses = [];
+     for (const path of ['', 'page.js', 'page.css', 'icon.svg', 'uPlot.js', 'uPlot.css']) statuses.push((await fetch(page.url + path)).status);
+     console.log(statuses.join());
+     await page.close();`,
+  );
+  assert.equal(served, '200,200,200,200,200,200');
+
   // The published types compile, without skipLibCheck, for both module systems.
   const use = entries.map((entry, i) => `import * as entry${i} from '${entry}';\nexport { entry${i} };`).join('\n');
   for (const file of ['types.mts', 'types.cts']) writeFileSync(join(folder, file), use);

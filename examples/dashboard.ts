@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { concatMap, lastValueFrom, map, mergeMap, range, repeat, takeUntil, timer, type Observable } from 'rxjs';
+import { concatMap, lastValueFrom, merge, mergeMap, range, repeat, takeUntil, timer, type Observable } from 'rxjs';
 import { openWal, type Wal } from 'rxwal';
 import { serveWal } from 'rxwal/serve';
 
@@ -12,7 +12,7 @@ interface Order {
   readonly total: bigint;
 }
 
-/** Customers who each wait for their ack, and then think: more of them in some seconds than in others. */
+/** Forty customers, who each wait for their ack and then think: longer in some seconds than in others. */
 function shopping(wal: Wal<Order>, ms: number): Observable<unknown> {
   const order = (customer: number): Order => ({
     type: 'OrderPlaced',
@@ -20,7 +20,7 @@ function shopping(wal: Wal<Order>, ms: number): Observable<unknown> {
     customer: `customer ${customer}`,
     total: BigInt(100 + ((customer * 37) % 900)),
   });
-  const thinkMs = (customer: number): number => 5 + ((customer * 7 + Math.floor(performance.now() / 4000) * 13) % 40);
+  const thinkMs = (customer: number): number => 10 + (customer % 7) * (2 + Math.sin(performance.now() / 3000));
   return range(1, 40).pipe(
     mergeMap((customer) =>
       timer(customer).pipe(
@@ -32,12 +32,17 @@ function shopping(wal: Wal<Order>, ms: number): Observable<unknown> {
   );
 }
 
-/** A snapshot now and then: the log up to a while ago is no longer needed. */
-function checkpoints(wal: Wal<Order>): Observable<unknown> {
-  return timer(3000, 5000).pipe(concatMap(() => wal.checkpoint({ lsn: Math.max(0, wal.lastLsn - 3000) })));
+/** A mailer that is always a little behind, and snapshots now and then: what both no longer need goes. */
+function housekeeping(wal: Wal<Order>): Observable<unknown> {
+  const mailed = timer(500, 500).pipe(concatMap(() => wal.hold('mailer', Math.max(0, wal.durableLsn - 1500))));
+  const saved = timer(3000, 5000).pipe(concatMap(() => wal.checkpoint({ lsn: Math.max(0, wal.lastLsn - 4000) })));
+  return merge(mailed, saved);
 }
 
-/** @param ms how long it runs, in milliseconds. */
+/**
+ * @param ms how long it runs, in milliseconds.
+ * @param onPage is told where the page is.
+ */
 export async function main(dir: string, ms = 1000, port = 0, onPage?: (url: string) => void): Promise<void> {
   await using wal = await openWal<Order>(join(dir, 'wal'), { maxSegmentBytes: 256 * 1024 });
 
@@ -47,9 +52,9 @@ export async function main(dir: string, ms = 1000, port = 0, onPage?: (url: stri
   // #endregion dashboard
 
   onPage?.(page.url);
-  const saving = checkpoints(wal).subscribe();
-  await lastValueFrom(shopping(wal, ms).pipe(map(() => undefined)), { defaultValue: undefined });
-  saving.unsubscribe();
+  const keeping = housekeeping(wal).subscribe();
+  await lastValueFrom(shopping(wal, ms), { defaultValue: undefined });
+  keeping.unsubscribe();
   await wal.flush();
   console.log(`${wal.lastLsn} orders, each durable when it was answered`);
 }

@@ -1,4 +1,5 @@
-import { NEVER, asyncScheduler, map, of, type Observable } from 'rxjs';
+import { NEVER, asyncScheduler, config, map, of, type Observable } from 'rxjs';
+import { WalPoisonedError } from 'rxwal';
 import { fault, marblePlan, memoryStore, memoryWal, virtualTime } from 'rxwal/testing';
 import { processReports } from '../../src/serve/processReports';
 import type { Report } from '../../src/serve/report';
@@ -34,15 +35,19 @@ describe('processReports', () => {
     });
   });
 
-  it('says in its last report that the log has stopped, and hears of it in the place of nobody', () => {
-    virtualTime(({ hot, expectObservable }) => {
-      const { wal, store } = memoryWal<unknown>({ plan: marblePlan({ sync: '--#' }, fault('EIO')) });
-      const unheard: unknown[] = [];
-      hot('-a').subscribe((value) => {
-        wal.append(value).subscribe({ error: (error: unknown) => unheard.push(error) });
+  it('says in its last report that the log has stopped, and takes no failure for told that nobody else hears of', () => {
+    const unhandled: unknown[] = [];
+    config.onUnhandledError = (error: unknown) => unhandled.push(error);
+    try {
+      virtualTime(({ hot, expectObservable }) => {
+        const { wal, store } = memoryWal<unknown>({ plan: marblePlan({ sync: '--#' }, fault('EIO')) });
+        hot('-a').subscribe((value) => wal.next(value));
+        expectObservable(of$(wal, store).pipe(map(({ state }) => state.word))).toBe('---(p|)', { p: 'poisoned' });
       });
-      expectObservable(of$(wal, store).pipe(map(({ state }) => state.word))).toBe('---(p|)', { p: 'poisoned' });
-    });
+    } finally {
+      config.onUnhandledError = null;
+    }
+    expect(unhandled).toEqual([expect.any(WalPoisonedError)]);
   });
 
   it('of a closed log: its state, at once', () => {

@@ -91,11 +91,20 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** Steps of an axis: of bytes in powers of two. */
+const BYTE_STEPS = Array.from({ length: 44 }, (_, at) => 2 ** at);
+
 function axes(xValues, unit) {
   const common = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
   return [
     { ...common, size: 24, values: xValues, space: 60 },
-    { ...common, size: 72, values: (_, splits) => splits.map((value) => unit(value)), space: 30 },
+    {
+      ...common,
+      ...(unit === bytes ? { incrs: BYTE_STEPS } : {}),
+      size: 72,
+      values: (_, splits) => splits.map((value) => unit(value)),
+      space: 30,
+    },
   ];
 }
 
