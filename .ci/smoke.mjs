@@ -25,7 +25,7 @@ const runNode = (file, source) => {
 
 function checkContents(files) {
   const published =
-    /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE|CONTRIBUTING)\.md|(spec|src\/format)\/README\.md|examples\/\w+\.ts|dist\/.+\.(js|mjs|d\.ts|d\.mts))$/;
+    /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE|CONTRIBUTING)\.md|(spec|src\/format)\/README\.md|examples\/(support\/)?\w+\.(md|ts)|dist\/.+\.(js|mjs|d\.ts|d\.mts))$/;
   assert.deepEqual(
     files.filter((file) => !published.test(file)),
     [],

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
 import * as failures from '../../examples/failures';
+import * as httpEndpoint from '../../examples/httpEndpoint';
 import * as marbleTest from '../../examples/marbleTest';
 import * as modes from '../../examples/modes';
 import * as pipeline from '../../examples/pipeline';
@@ -12,6 +13,7 @@ import * as powerCuts from '../../examples/powerCuts';
 import * as quickstart from '../../examples/quickstart';
 import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
+import * as retryAndAck from '../../examples/retryAndAck';
 import * as salvage from '../../examples/salvage';
 import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
@@ -50,6 +52,23 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       'record 2 is order 2',
     ],
   },
+  httpEndpoint: {
+    ...httpEndpoint,
+    lines: [
+      'ended by SIGKILL',
+      /^2\d\d orders answered 201 before, 0 of them missing after the restart$/,
+      'stopped under load: exit code 0',
+      'in the log: 0 lost, 0 twice, 0 more',
+      'an order: 201',
+      'the same again: 200',
+      'no order: 400, Bad Request',
+      'while one waits for the disk: 503, WAL_BACKPRESSURE, retry after 1 s',
+      'the one that waited: 201',
+      'on a broken disk: 503, WAL_POISONED',
+      'and then: 503',
+      /^WalPoisonedError: The log stopped at a failed write or fsync \(EIO/,
+    ],
+  },
   marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },
   modes: {
     ...modes,
@@ -76,6 +95,15 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
     lines: ['1: 504f5354202f6f726465727320485454502f312e31', '2: 00ff2a'],
   },
   readCrashed: { ...readCrashed, lines: ['1: order 1', '2: order 2'] },
+  retryAndAck: {
+    ...retryAndAck,
+    lines: [
+      'passed: waitsForItsTurn',
+      'passed: saysThatTheDiskIsSlow',
+      'passed: triesNothingAgainOnABrokenDisk',
+      'passed: appendsNothingForWhoHasLeft',
+    ],
+  },
   salvage: {
     ...salvage,
     lines: [
