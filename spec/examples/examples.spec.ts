@@ -6,6 +6,7 @@ import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
 import * as failures from '../../examples/failures';
 import * as httpEndpoint from '../../examples/httpEndpoint';
+import * as jobQueue from '../../examples/jobQueue';
 import * as marbleTest from '../../examples/marbleTest';
 import * as modes from '../../examples/modes';
 import * as pipeline from '../../examples/pipeline';
@@ -67,6 +68,17 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       'on a broken disk: 503, WAL_POISONED',
       'and then: 503',
       /^WalPoisonedError: The log stopped at a failed write or fsync \(EIO/,
+    ],
+  },
+  jobQueue: {
+    ...jobQueue,
+    lines: [
+      'passed: waitsLongerAfterEachFailure',
+      /^60 jobs, [45] processes killed, 0 jobs lost$/,
+      'given up: nobody, poison',
+      'sent again after the completion was durable: 0',
+      /^sent twice, because a kill came between the work and its record: \d+$/,
+      'several segments, 1 after all is done',
     ],
   },
   marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },
