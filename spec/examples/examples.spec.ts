@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
 import * as failures from '../../examples/failures';
+import * as graphStore from '../../examples/graphStore';
 import * as httpEndpoint from '../../examples/httpEndpoint';
 import * as jobQueue from '../../examples/jobQueue';
 import * as marbleTest from '../../examples/marbleTest';
@@ -51,6 +52,15 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       'the log stopped, outcome of record 2: unknown',
       'record 1 is order 1',
       'record 2 is order 2',
+    ],
+  },
+  graphStore: {
+    ...graphStore,
+    lines: [
+      'node 9 is not there; properties of node 1: 0',
+      'WAL_RECORD; edges: 1',
+      'rebuilt: 2 nodes, 1 edge, the same as before',
+      /^the same graph in [1-9]\d\d states after a power cut, and in [1-9]\d\d cut again$/,
     ],
   },
   httpEndpoint: {
