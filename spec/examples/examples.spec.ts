@@ -17,6 +17,7 @@ import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
 import * as retryAndAck from '../../examples/retryAndAck';
 import * as salvage from '../../examples/salvage';
+import * as service from '../../examples/service';
 import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
 
@@ -136,6 +137,38 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       '4: order 4',
       '3 records; LSNs that a gap has moved: [{"lsn":2,"was":3}]',
       'the repaired log goes on behind LSN 3',
+    ],
+  },
+  service: {
+    ...service,
+    lines: [
+      'state at LSN 0: {}',
+      'health: down, log not open',
+      'state at LSN 0: {}',
+      'health: up, log open',
+      'state at LSN 1: {"tea":10}',
+      'state at LSN 2: {"tea":10,"mug":4}',
+      'state at LSN 3: {"tea":7,"mug":4}',
+      'health: down, log closing',
+      'health: down, log closed',
+      'ended down',
+      // The second life begins with what the first has left.
+      'state at LSN 0: {}',
+      'health: down, log not open',
+      'state at LSN 3: {"tea":7,"mug":4}',
+      'health: up, log open',
+      'health: down, log closing',
+      'health: down, log closed',
+      'ended down',
+      // The third one is on a broken disk.
+      'state at LSN 0: {}',
+      'health: down, log not open',
+      'state at LSN 0: {}',
+      'health: up, log open',
+      'health: down, log poisoned',
+      'not certain to be in the log: tea 1: WAL_POISONED',
+      'the shutdown: WAL_POISONED',
+      'ended down',
     ],
   },
   subject: {
