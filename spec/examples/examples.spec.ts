@@ -8,6 +8,7 @@ import * as failures from '../../examples/failures';
 import * as graphStore from '../../examples/graphStore';
 import * as httpEndpoint from '../../examples/httpEndpoint';
 import * as jobQueue from '../../examples/jobQueue';
+import * as journalMigration from '../../examples/journalMigration';
 import * as marbleTest from '../../examples/marbleTest';
 import * as modes from '../../examples/modes';
 import * as pipeline from '../../examples/pipeline';
@@ -22,6 +23,15 @@ import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
 
 const root = join(__dirname, '../..');
+
+/** What the platform says, in words that change from version to version. */
+function messageOf(fails: () => unknown): string {
+  try {
+    return String(fails());
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 /** What an example prints when it is run in `dir`. */
 const printed: Record<string, { main: (dir: string) => Promise<void>; lines: readonly (string | RegExp)[] }> = {
@@ -90,6 +100,27 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       'sent again after the completion was durable: 0',
       /^sent twice, because a kill came between the work and its record: \d+$/,
       'several segments, 1 after all is done',
+    ],
+  },
+  journalMigration: {
+    ...journalMigration,
+    lines: [
+      [
+        'JournalError: lines that cannot be records:',
+        `line 2, behind byte 8: ${messageOf(() => JSON.parse('not JSON'))}`,
+        'line 3, behind byte 17: null ends a stream, and cannot go through one',
+        `line 4, behind byte 22: ${messageOf(() => new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.of(0xff)))}`,
+        'line 5, behind byte 32: the number 12345678901234567890 is more than JavaScript can hold',
+      ].join('\n'),
+      'a log was made: false',
+      '2 records without them',
+      'the first run: ended by SIGKILL',
+      'the second run went on in the middle: true',
+      '20000 records behind 0; left out: line 20021, behind byte 1213366: it was written in part',
+      '0 records behind 20000; left out: line 20021, behind byte 1213366: it was written in part',
+      'the journal is as it was: true',
+      '1 records behind 20000',
+      'the log has 20001 records, SHA-256 ..., and they are not the first of the journal: 20001 records, SHA-256 ...',
     ],
   },
   marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },
