@@ -49,6 +49,32 @@ describe('pages of examples/', () => {
   });
 });
 
+describe('examples/comparison.md', () => {
+  /** The four figures of each contender, by the first word of its name. */
+  const figuresOf = (markdown: string, heading: string) => {
+    const section = markdown.slice(markdown.indexOf(`\n${heading}\n`)).split('\n## ')[1] ?? '';
+    const rows = [...section.matchAll(/^\| (.*) \|$/gm)].map(([, row]) => row!.replaceAll('*', '').split('|'));
+    return new Map(rows.map(([name, ...figures]) => [/^ *[\w-]*/.exec(name!)![0], figures.map((each) => each.trim())]));
+  };
+
+  it('says no other figures than README.md', () => {
+    const measured = figuresOf(readFileSync(readme, 'utf8'), '## How fast');
+    const said = figuresOf(readFileSync(join(root, 'examples/comparison.md'), 'utf8'), '## How fast');
+    expect([...said.keys()].slice(2)).toEqual([
+      'rxwal',
+      'better-sqlite3',
+      'sonic-boom',
+      'lmdb',
+      'classic-level',
+      'hypercore',
+    ]);
+    for (const [name, figures] of [...said].slice(2)) {
+      const medians = measured.get(name)?.map((figure) => figure.replace(/(?: \(|: ).*$/, ''));
+      expect([name, figures]).toEqual([name, medians]);
+    }
+  });
+});
+
 /** Blocks that no region holds: where they stand, and how they begin. */
 function unquoted(markdown: string, regions: readonly Region[], name = 'README.md'): readonly string[] {
   const texts = new Set(regions.map(({ text }) => text));
