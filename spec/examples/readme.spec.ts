@@ -9,21 +9,40 @@ const pages = readdirSync(join(root, 'examples'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => `examples/${name}`);
 
+const documents = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'spec/README.md',
+  'src/format/README.md',
+  ...pages,
+];
+
+/** The names by which a link finds the headings of a text. */
+const headingsOf = (markdown: string): readonly string[] =>
+  [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+
 describe('README.md', () => {
   it('is there and shows code', () => {
     expect(existsSync(readme) ? 'there' : 'README.md is missing').toBe('there');
     expect(tsBlocks(readFileSync(readme, 'utf8')).length).toBeGreaterThan(0);
   });
 
-  it.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'spec/README.md', 'src/format/README.md', ...pages])(
-    '%s leads to nothing that is not there',
-    (name) => {
-      const links = [...readFileSync(join(root, name), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
-        ([, to]) => to!,
-      );
-      expect(links.filter((to) => !existsSync(join(root, dirname(name), to)))).toEqual([]);
-    },
-  );
+  it.each(documents)('%s leads to nothing that is not there', (name) => {
+    const text = readFileSync(join(root, name), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+    const dead = links.filter(([, to, heading]) => {
+      const file = to === '' ? name : join(dirname(name), to!);
+      if (!existsSync(join(root, file))) return true;
+      return heading !== undefined && !headingsOf(readFileSync(join(root, file), 'utf8')).includes(heading);
+    });
+    expect(dead.map(([link]) => link)).toEqual([]);
+  });
 
   it.each(['README.md', ...pages])('%s quotes every ts block from a region of an example, word for word', (name) => {
     const regions = readRegions(join(root, 'examples'));
