@@ -11,6 +11,8 @@ import * as jobQueue from '../../examples/jobQueue';
 import * as journalMigration from '../../examples/journalMigration';
 import * as marbleTest from '../../examples/marbleTest';
 import * as modes from '../../examples/modes';
+import * as openings from '../../examples/openings';
+import * as ownCodec from '../../examples/ownCodec';
 import * as pipeline from '../../examples/pipeline';
 import * as powerCuts from '../../examples/powerCuts';
 import * as quickstart from '../../examples/quickstart';
@@ -131,6 +133,28 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       /^batch: 1000 records, [2-5] trips to the disk, acks say durable: true$/,
       /^adaptive: 1000 records, \d trips to the disk, acks say durable: true$/,
       /^nosync: 1000 records, \d{1,2} trips to the disk, acks say durable: false$/,
+    ],
+  },
+  openings: {
+    ...openings,
+    lines: [
+      'process N has it open: end that one first',
+      '1 records behind LSN 5',
+      'begin with a snapshot of LSN 4 or later',
+      'this log has never been as far: after 99 is past the last LSN, 6: is this the log that the reader has read?',
+      'mend the program: maxRecordBytes must be an integer from 1 to 1073741823, not 0',
+      'recovered 2 records, cut a torn tail of 4 bytes',
+      'opened at LSN 6',
+      'mend the disk: Reading wal_99999999.log failed',
+    ],
+  },
+  ownCodec: {
+    ...ownCodec,
+    lines: [
+      'The value cannot be encoded: cents must be a whole number, not 0.5',
+      '1: 995 cents, EUR',
+      '2: 1250 cents, CZK',
+      'The record with LSN 3 does not decode (another codec wrote it?): a payment of version 3: upgrade the application',
     ],
   },
   powerCuts: {
