@@ -75,8 +75,9 @@ async function ordersServer(wal: Wal<Order>): Promise<FastifyInstance> {
 // #endregion httpEndpoint
 
 // #region httpEndpoint-process
-async function serve(dir: string): Promise<void> {
-  const wal = await openWal<Order>(dir);
+/** `open` is `() => openWal<Order>(dir)`. */
+async function serve(open: () => Promise<Wal<Order>>): Promise<void> {
+  const wal = await open(); // which recovers it
   const server = await ordersServer(wal);
   // Takes no more connections, answers every request that it has taken, closes the log. The process ends by itself then.
   process.once('SIGTERM', () => void server.close());
@@ -95,9 +96,9 @@ async function serve(dir: string): Promise<void> {
 const portOf = (server: FastifyInstance): number => (server.server.address() as AddressInfo).port;
 
 /** Starts `serve` in a process of its own, and gives it with its port. */
-async function startServer(dir: string) {
+async function startServer(...args: readonly string[]) {
   const { promise: port, resolve } = withResolvers<number>();
-  const server = secondProcess(__filename, ['serve', dir], (line) => resolve(Number(line)));
+  const server = secondProcess(__filename, args, (line) => resolve(Number(line)));
   return { ...server, port: await port };
 }
 
@@ -150,11 +151,11 @@ async function countMissing(port: number, created: ReadonlyMap<string, number>):
 
 /** Kills a server under load, starts it again, and ends that one under load as a supervisor would. */
 async function killAndStop(dir: string): Promise<void> {
-  const killed = await startServer(dir);
+  const killed = await startServer('serve', dir);
   const first = await sendOrders(killed.port, 'first', (count) => count === 200 && killed.kill('SIGKILL'));
   console.log(`ended by ${await killed.ended}`);
 
-  const server = await startServer(dir);
+  const server = await startServer('serve', dir);
   const missing = await countMissing(server.port, first.created);
   console.log(`${first.created.size} orders answered 201 before, ${missing} of them missing after the restart`);
   for (const order of first.unanswered) {
@@ -196,12 +197,23 @@ async function slowAndBrokenDisk(): Promise<void> {
   await server.close();
 }
 
+/** A process whose first fsync fails. */
+async function endsWithItsLog(): Promise<void> {
+  const server = await startServer('serve-broken');
+  const { status, error } = await request(server.port, '/orders', { id: 'a', cents: 1 });
+  console.log(`a process on a broken disk: ${status}, ${error}; exit code ${await server.ended}`);
+}
+
 export async function main(dir: string): Promise<void> {
   await killAndStop(dir);
+  await endsWithItsLog();
   await slowAndBrokenDisk();
 }
 
 if (require.main === module) {
   const [what, dir = ''] = process.argv.slice(2);
-  void (what === 'serve' ? serve(dir) : main(what ?? mkdtempSync(join(tmpdir(), 'rxwal-'))));
+  const broken = () => Promise.resolve(memoryWal<Order>({ plan: marblePlan({ sync: '#' }, fault('EIO')) }).wal);
+  if (what === 'serve') void serve(() => openWal<Order>(dir));
+  else if (what === 'serve-broken') void serve(broken);
+  else void main(what ?? mkdtempSync(join(tmpdir(), 'rxwal-')));
 }

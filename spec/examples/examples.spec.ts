@@ -83,6 +83,7 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       /^2\d\d orders answered 201 before, 0 of them missing after the restart$/,
       'stopped under load: exit code 0',
       'in the log: 0 lost, 0 twice, 0 more',
+      'a process on a broken disk: 503, WAL_POISONED; exit code 1',
       'an order: 201',
       'the same again: 200',
       'no order: 400, Bad Request',
