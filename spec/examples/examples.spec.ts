@@ -7,21 +7,38 @@ import * as checkpoint from '../../examples/checkpoint';
 import * as dashboard from '../../examples/dashboard';
 import * as failures from '../../examples/failures';
 import * as groups from '../../examples/groups';
+import * as graphStore from '../../examples/graphStore';
+import * as httpEndpoint from '../../examples/httpEndpoint';
+import * as jobQueue from '../../examples/jobQueue';
+import * as journalMigration from '../../examples/journalMigration';
 import * as marbleTest from '../../examples/marbleTest';
 import * as metrics from '../../examples/metrics';
 import * as modes from '../../examples/modes';
+import * as openings from '../../examples/openings';
+import * as ownCodec from '../../examples/ownCodec';
 import * as pipeline from '../../examples/pipeline';
 import * as powerCuts from '../../examples/powerCuts';
 import * as quickstart from '../../examples/quickstart';
 import * as rawBytes from '../../examples/rawBytes';
 import * as readCrashed from '../../examples/readCrashed';
 import * as retention from '../../examples/retention';
+import * as retryAndAck from '../../examples/retryAndAck';
 import * as salvage from '../../examples/salvage';
+import * as service from '../../examples/service';
 import * as signals from '../../examples/signals';
 import * as subject from '../../examples/subject';
 import * as transactions from '../../examples/transactions';
 
 const root = join(__dirname, '../..');
+
+/** What the platform says, in words that change from version to version. */
+function messageOf(fails: () => unknown): string {
+  try {
+    return String(fails());
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 /** What an example prints when it is run in `dir`. */
 const printed: Record<string, { main: (dir: string) => Promise<void>; lines: readonly (string | RegExp)[] }> = {
@@ -68,6 +85,65 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       '2: bob 500',
     ],
   },
+  graphStore: {
+    ...graphStore,
+    lines: [
+      'node 9 is not there; properties of node 1: 0',
+      'WAL_RECORD; edges: 1',
+      'rebuilt: 2 nodes, 1 edge, the same as before',
+      /^the same graph in [1-9]\d\d states after a power cut, and in [1-9]\d\d cut again$/,
+    ],
+  },
+  httpEndpoint: {
+    ...httpEndpoint,
+    lines: [
+      'ended by SIGKILL',
+      /^2\d\d orders answered 201 before, 0 of them missing after the restart$/,
+      'stopped under load: exit code 0',
+      'in the log: 0 lost, 0 twice, 0 more',
+      'a process on a broken disk: 503, WAL_POISONED; exit code 1',
+      'an order: 201',
+      'the same again: 200',
+      'no order: 400, Bad Request',
+      'while one waits for the disk: 503, WAL_BACKPRESSURE, retry after 1 s',
+      'the one that waited: 201',
+      'on a broken disk: 503, WAL_POISONED',
+      'and then: 503',
+      /^WalPoisonedError: The log stopped at a failed write or fsync \(EIO/,
+    ],
+  },
+  jobQueue: {
+    ...jobQueue,
+    lines: [
+      'passed: waitsLongerAfterEachFailure',
+      /^60 jobs, [45] processes killed, 0 jobs lost$/,
+      'given up: nobody, poison',
+      'sent again after the completion was durable: 0',
+      /^sent twice, because a kill came between the work and its record: \d+$/,
+      'several segments, 1 after all is done',
+    ],
+  },
+  journalMigration: {
+    ...journalMigration,
+    lines: [
+      [
+        'JournalError: lines that cannot be records:',
+        `line 2, behind byte 8: ${messageOf(() => JSON.parse('not JSON'))}`,
+        'line 3, behind byte 17: null ends a stream, and cannot go through one',
+        `line 4, behind byte 22: ${messageOf(() => new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.of(0xff)))}`,
+        'line 5, behind byte 32: the number 12345678901234567890 is more than JavaScript can hold',
+      ].join('\n'),
+      'a log was made: false',
+      '2 records without them',
+      'the first run: ended by SIGKILL',
+      'the second run went on in the middle: true',
+      '20000 records behind 0; left out: line 20021, behind byte 1213366: it was written in part',
+      '0 records behind 20000; left out: line 20021, behind byte 1213366: it was written in part',
+      'the journal is as it was: true',
+      '1 records behind 20000',
+      'the log has 20001 records, SHA-256 ..., and they are not the first of the journal: 20001 records, SHA-256 ...',
+    ],
+  },
   marbleTest: { ...marbleTest, lines: ['passed: confirms after the fsync'] },
   metrics: {
     ...metrics,
@@ -92,6 +168,28 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       /^batch: 1000 records, [2-5] trips to the disk, acks say durable: true$/,
       /^adaptive: 1000 records, \d trips to the disk, acks say durable: true$/,
       /^nosync: 1000 records, \d{1,2} trips to the disk, acks say durable: false$/,
+    ],
+  },
+  openings: {
+    ...openings,
+    lines: [
+      'process N has it open: end that one first',
+      '1 records behind LSN 5',
+      'begin with a snapshot of LSN 4 or later',
+      'this log has never been as far: after 99 is past the last LSN, 6: is this the log that the reader has read?',
+      'mend the program: maxRecordBytes must be an integer from 1 to 1073741823, not 0',
+      'recovered 2 records, cut a torn tail of 4 bytes',
+      'opened at LSN 6',
+      'mend the disk: Reading wal_99999999.log failed',
+    ],
+  },
+  ownCodec: {
+    ...ownCodec,
+    lines: [
+      'The value cannot be encoded: cents must be a whole number, not 0.5',
+      '1: 995 cents, EUR',
+      '2: 1250 cents, CZK',
+      'The record with LSN 3 does not decode (another codec wrote it?): a payment of version 3: upgrade the application',
     ],
   },
   powerCuts: {
@@ -122,6 +220,15 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
       /^kept from LSN 401 on: by the checkpoint; [12] segments?$/,
     ],
   },
+  retryAndAck: {
+    ...retryAndAck,
+    lines: [
+      'passed: waitsForItsTurn',
+      'passed: saysThatTheDiskIsSlow',
+      'passed: triesNothingAgainOnABrokenDisk',
+      'passed: appendsNothingForWhoHasLeft',
+    ],
+  },
   salvage: {
     ...salvage,
     lines: [
@@ -137,6 +244,38 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
   signals: {
     ...signals,
     lines: ['1: 19 degrees', '2: 20 degrees', '3: 21 degrees', 'given up: Error: warm enough'],
+  },
+  service: {
+    ...service,
+    lines: [
+      'state at LSN 0: {}',
+      'health: down, log not open',
+      'state at LSN 0: {}',
+      'health: up, log open',
+      'state at LSN 1: {"tea":10}',
+      'state at LSN 2: {"tea":10,"mug":4}',
+      'state at LSN 3: {"tea":7,"mug":4}',
+      'health: down, log closing',
+      'health: down, log closed',
+      'ended down',
+      // The second life begins with what the first has left.
+      'state at LSN 0: {}',
+      'health: down, log not open',
+      'state at LSN 3: {"tea":7,"mug":4}',
+      'health: up, log open',
+      'health: down, log closing',
+      'health: down, log closed',
+      'ended down',
+      // The third one is on a broken disk.
+      'state at LSN 0: {}',
+      'health: down, log not open',
+      'state at LSN 0: {}',
+      'health: up, log open',
+      'health: down, log poisoned',
+      'not certain to be in the log: tea 1: WAL_POISONED',
+      'the shutdown: WAL_POISONED',
+      'ended down',
+    ],
   },
   subject: {
     ...subject,
