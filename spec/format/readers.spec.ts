@@ -64,9 +64,9 @@ describe('readers.meta', () => {
 
   it('golden bytes are a header and a frame of kind 0 of the slowest reader, by arithmetic of their own', () => {
     const payload = GOLDEN.subarray(44, GOLDEN.length - 4);
-    expect(hex(join(headerBytes({ firstLsn: 3, logId: LOG_ID, flags: 0 }), frameBytes('record', 2, payload, LOG_ID)))).toBe(
-      hex(GOLDEN),
-    );
+    expect(
+      hex(join(headerBytes({ firstLsn: 3, logId: LOG_ID, flags: 0 }), frameBytes('record', 2, payload, LOG_ID))),
+    ).toBe(hex(GOLDEN));
   });
 
   it('any readers, back as they were and in the order of their names', () => {

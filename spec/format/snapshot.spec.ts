@@ -43,7 +43,10 @@ function refusalOf(bytes: Uint8Array, file = FILE): unknown {
 
 describe('a snapshot', () => {
   it('is a header and one frame: golden bytes', () => {
-    const expected = join(headerBytes({ firstLsn: 6, logId: LOG_ID, flags: 0 }), frameBytes('record', 5, PAYLOAD, LOG_ID));
+    const expected = join(
+      headerBytes({ firstLsn: 6, logId: LOG_ID, flags: 0 }),
+      frameBytes('record', 5, PAYLOAD, LOG_ID),
+    );
     expect(hex(fileOf(SNAPSHOT))).toBe(hex(expected));
   });
 
