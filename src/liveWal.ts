@@ -10,7 +10,6 @@ import {
   firstValueFrom,
   from,
   lastValueFrom,
-  merge,
   takeUntil,
   tap,
   type Observable,
@@ -29,15 +28,15 @@ import { FRAME_OVERHEAD_BYTES } from './format/frame';
 import { group, type Group } from './group';
 import { asIoError } from './ioError';
 import { line } from './line';
+import type { LogNow } from './logNow';
 import { LogReader } from './logReader';
 import { MEASURED_COMMITS } from './metrics/measuredCommits';
 import { checkpoint, type CheckpointOptions, type CheckpointOutcome } from './operators/checkpoint';
 import { checkNames, integer, type CheckedOptions } from './options';
 import { Outputs, reportUnhandled } from './outputs';
 import { PendingAck, type AckSource } from './pendingAck';
-import { LiveProjection, type ProjectedLog } from './projection/liveProjection';
 import type { Projection, ProjectOptions } from './projection/projection';
-import { checkProjectOptions } from './projection/projectOptions';
+import { Projections } from './projection/projections';
 import type { Recovered } from './recover';
 import { rejection } from './rejection';
 import { checkReaderName } from './retention/checkReaderName';
@@ -89,7 +88,7 @@ export class LiveWal<T> implements Wal<T> {
 
   readonly #outputs: Outputs<T>;
   readonly #retainer: Retainer;
-  readonly #projections = new Map<string, LiveProjection<T, never>>();
+  readonly #projections: Projections<T>;
   /** Completes when the log is closed and its lock given back; fails where it had stopped. */
   readonly #ended$ = new AsyncSubject<void>();
 
@@ -152,23 +151,32 @@ export class LiveWal<T> implements Wal<T> {
       else inNextTurn(work);
     };
     this.#queue = new AckQueue(recovered.lastLsn, ack, this.#outputs.acks, later);
-    this.#reader = this.#readerOf(later);
+    const now = (): LogNow => this.#now();
+    const { logId } = recovered;
+    const { codec, maxRecordBytes, scheduler } = options;
+    this.#reader = new LogReader({ store, logId, codec, maxRecordBytes, segments: this.#segments, now, later });
     this.#retainer = new Retainer({
       store,
       recovered,
       retention: options.retention,
-      scheduler: options.scheduler,
+      scheduler,
       removal: this.#removal(),
-      logNow: () => ({
-        lastLsn: this.#lastLsn,
-        durableLsn: this.#durableLsn,
-        checkpoint: this.#saved,
-        askedLsn: this.#asked?.lsn ?? 0,
-      }),
+      logNow: now,
       checkpointAt: (lsn, endSegment) => {
         // What becomes of it is told to the retainer.
         this.#checkpointAt(lsn, endSegment).subscribe({ error: () => undefined });
       },
+    });
+    this.#projections = new Projections({
+      store,
+      logId,
+      scheduler: scheduler ?? monotonicScheduler,
+      durable$: this.durable$,
+      now,
+      readers: () => this.readers,
+      tail: (wanted) => this.tail(wanted),
+      hold: (name, lsn) => this.#retainer.hold(name, lsn),
+      checkpoint: (lsn) => this.#checkpointAt(lsn, false),
     });
     this.#run(recovered);
     this.#shutdownSubscription = from(options.shutdown$ ?? NEVER).subscribe({
@@ -182,6 +190,17 @@ export class LiveWal<T> implements Wal<T> {
         this.complete();
       },
     });
+  }
+
+  #now(): LogNow {
+    return {
+      firstLsn: this.firstLsn,
+      lastLsn: this.#lastLsn,
+      durableLsn: this.#durableLsn,
+      checkpoint: this.#saved,
+      askedLsn: this.#asked?.lsn ?? 0,
+      isClosed: this.#released && !this.#failure,
+    };
   }
 
   /** The line, from the Subject to the checkpoints. The shutdown subject completes the source, so what is behind it drains. */
@@ -446,57 +465,6 @@ export class LiveWal<T> implements Wal<T> {
     else this.#checkpoints.reject(asked, error);
   }
 
-  /** The log, as its readers see it. */
-  #readerOf(later: (work: () => void) => void): LogReader<T> {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of an object literal have a `this` of their own
-    const log = this;
-    const { codec, maxRecordBytes } = this.#options;
-    return new LogReader<T>({
-      store: this.#store,
-      logId: this.#logId,
-      codec,
-      maxRecordBytes,
-      segments: this.#segments,
-      get firstLsn() {
-        return log.firstLsn;
-      },
-      get lastLsn() {
-        return log.#lastLsn;
-      },
-      get durableLsn() {
-        return log.#durableLsn;
-      },
-      get isClosed() {
-        return log.#released && !log.#failure;
-      },
-      later,
-    });
-  }
-
-  /** The log, as its projections see it. */
-  get #projected(): ProjectedLog<T> {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of an object literal have a `this` of their own
-    const log = this;
-    return {
-      store: this.#store,
-      logId: this.#logId,
-      scheduler: this.#options.scheduler ?? monotonicScheduler,
-      durable$: this.durable$,
-      get durableLsn() {
-        return log.#durableLsn;
-      },
-      get readers() {
-        return log.readers;
-      },
-      get lastCheckpoint() {
-        return log.#saved;
-      },
-      tail: (options) => this.tail(options),
-      hold: (name, lsn) => this.#retainer.hold(name, lsn),
-      checkpoint: (lsn) => this.#checkpointAt(lsn, false),
-    };
-  }
-
   // Calls that take their turn in the queue.
 
   async sync(): Promise<number> {
@@ -605,22 +573,9 @@ export class LiveWal<T> implements Wal<T> {
   }
 
   project<S>(options: ProjectOptions<T, S>): Projection<S> {
-    const checked = checkProjectOptions(options);
     const refusal = this.#refusal('project');
     if (refusal) throw refusal;
-    const { name } = checked;
-    if (this.#projections.has(name))
-      throw new RangeError(`name must be of no other projection that runs, not '${name}'`);
-    const projection = new LiveProjection<T, S>(this.#projected, checked);
-    this.#projections.set(name, projection as unknown as LiveProjection<T, never>);
-    projection.ended$.subscribe({ complete: () => this.#projections.delete(name), error: reportUnhandled });
-    return projection;
-  }
-
-  /** On a log that closes: of all projections at once, and only then is the directory somebody else's. A log that has failed takes none. */
-  #lastSnapshots(): Observable<never>[] {
-    if (this.#failure) return [];
-    return [merge(...[...this.#projections.values()].map((projection) => projection.finish()))];
+    return this.#projections.start(options);
   }
 
   get dir(): string {
@@ -741,8 +696,10 @@ export class LiveWal<T> implements Wal<T> {
         }
       });
     };
+    // A log that has failed takes none.
+    const lastSnapshots$ = failure ? EMPTY : this.#projections.finish();
     // What is still on its way to the disk must not come down on somebody else's log.
-    concat(...this.#lastSnapshots(), this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
+    concat(lastSnapshots$, this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
       complete: () => {
         end(failure);
       },

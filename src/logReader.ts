@@ -3,6 +3,7 @@ import { isVanished } from './besideWriter';
 import { Entries } from './entries';
 import { WalClosedError, WalTruncatedError } from './errors';
 import { checkReadOptions, checkTailOptions } from './options';
+import type { LogNow } from './logNow';
 import { pastTheEnd, readRuns, type PlacedRun, type ReadRunsOptions } from './read';
 import { entriesOf } from './reading/entriesOf';
 import type { SegmentStore } from './store/segmentStore';
@@ -10,7 +11,7 @@ import { Tails } from './tail/tails';
 import type { Codec, ReadOptions, SegmentInfo, TailOptions } from './types';
 import { untilAborted } from './untilAborted';
 
-/** The log that is read, as it is now. */
+/** The log that is read. */
 export interface ReadLog<T> {
   readonly store: SegmentStore;
   readonly logId: Uint8Array;
@@ -18,11 +19,7 @@ export interface ReadLog<T> {
   readonly maxRecordBytes: number;
   /** Oldest first. */
   readonly segments: readonly SegmentInfo[];
-  readonly firstLsn: number;
-  readonly lastLsn: number;
-  readonly durableLsn: number;
-  /** Closed, and not stopped by a failure: the directory may be somebody else's. */
-  readonly isClosed: boolean;
+  readonly now: () => LogNow;
   /** Does work in the next turn of the event loop. */
   later(work: () => void): void;
 }
@@ -35,9 +32,7 @@ export class LogReader<T> {
   constructor(log: ReadLog<T>) {
     this.#log = log;
     this.tails = new Tails({
-      get durableLsn() {
-        return log.durableLsn;
-      },
+      durableLsn: () => log.now().durableLsn,
       read: (after, until, place, wanted$) => this.#runs({ after, until, place, wanted$ }),
       later: (work) => {
         log.later(work);
@@ -52,7 +47,7 @@ export class LogReader<T> {
     return new Entries((wanted$) =>
       defer(() => {
         this.#refuse('read', after);
-        const until = Math.min(this.#log.durableLsn, options.until ?? Infinity);
+        const until = Math.min(this.#log.now().durableLsn, options.until ?? Infinity);
         return this.#runs({ after, until, wanted$ });
       }).pipe(entriesOf(this.#log.codec, after), untilAborted(signal)),
     );
@@ -65,14 +60,14 @@ export class LogReader<T> {
     return new Entries((wanted$) =>
       defer(() => {
         this.#refuse('tail', options.after);
-        const after = options.after ?? this.#log.firstLsn - 1;
+        const after = options.after ?? this.#log.now().firstLsn - 1;
         return this.tails.runs({ after, wanted$, onCaughtUp }).pipe(entriesOf(this.#log.codec, after));
       }).pipe(untilAborted(signal)),
     );
   }
 
   #refuse(call: string, after = 0): void {
-    const { isClosed, lastLsn } = this.#log;
+    const { isClosed, lastLsn } = this.#log.now();
     if (isClosed) throw new WalClosedError(call);
     if (after > lastLsn) throw pastTheEnd(after, lastLsn);
   }
@@ -94,7 +89,7 @@ export class LogReader<T> {
       }),
       catchError((error: unknown) => {
         // A checkpoint may remove a segment before this reader gets to it.
-        const { firstLsn } = this.#log;
+        const { firstLsn } = this.#log.now();
         const removed = isVanished(error) && lastLsn + 1 < firstLsn;
         return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
       }),

@@ -23,9 +23,10 @@ import {
 } from 'rxjs';
 import { Awaitable } from '../awaitable';
 import { WalClosedError, WalProjectionError } from '../errors';
+import type { LogNow } from '../logNow';
 import { reportUnhandled } from '../outputs';
 import type { SegmentStore } from '../store/segmentStore';
-import type { Checkpoint, Entry, Reader, TailOptions } from '../types';
+import type { Entry, Reader, TailOptions } from '../types';
 import type { CheckedProjectOptions } from './projectOptions';
 import type { Projected, Projection, SnapshotOutcome } from './projection';
 import { Snapshots } from './snapshots';
@@ -35,10 +36,9 @@ export interface ProjectedLog<T> {
   readonly store: SegmentStore;
   readonly logId: Uint8Array;
   readonly scheduler: SchedulerLike;
-  readonly durableLsn: number;
   readonly durable$: Observable<number>;
-  readonly readers: readonly Reader[];
-  readonly lastCheckpoint: Checkpoint | undefined;
+  readonly now: () => LogNow;
+  readonly readers: () => readonly Reader[];
   tail(options: TailOptions): Observable<Entry<T>>;
   /** As `wal.hold`. */
   hold(name: string, lsn: number): Observable<unknown>;
@@ -112,7 +112,7 @@ export class LiveProjection<T, S> implements Projection<S> {
   readonly lag$: Observable<number> = defer(() =>
     merge(this.#applied, this.#log.durable$.pipe(catchError(() => EMPTY))).pipe(
       startWith(undefined),
-      map(() => Math.max(0, this.#log.durableLsn - this.lsn)),
+      map(() => Math.max(0, this.#log.now().durableLsn - this.lsn)),
       distinctUntilChanged(),
     ),
   );
@@ -210,7 +210,7 @@ export class LiveProjection<T, S> implements Projection<S> {
           const state = typeof initial === 'function' ? (initial as () => S)() : initial;
           this.#current = { lsn: after, state };
         }
-        const isHeld = this.#log.readers.some((held) => held.name === reader);
+        const isHeld = this.#log.readers().some((held) => held.name === reader);
         return isHeld ? of(undefined) : concat(this.#log.hold(reader, this.lsn).pipe(ignoreElements()), of(undefined));
       }),
     );
@@ -307,14 +307,14 @@ export class LiveProjection<T, S> implements Projection<S> {
   /** Where the log is held as yet. */
   get #heldLsn(): number {
     const reader = readerName(this.name);
-    return this.#log.readers.find((held) => held.name === reader)?.lsn ?? this.#options.after;
+    return this.#log.readers().find((held) => held.name === reader)?.lsn ?? this.#options.after;
   }
 
   /** Up to where every reader has the log. */
   #checkpoint(): Observable<unknown> {
-    const { readers, lastCheckpoint } = this.#log;
-    const lsn = readers.reduce((least, reader) => Math.min(least, reader.lsn), this.#heldLsn);
-    return lsn > (lastCheckpoint?.lsn ?? 0) ? this.#log.checkpoint(lsn) : EMPTY;
+    const { checkpoint } = this.#log.now();
+    const lsn = this.#log.readers().reduce((least, reader) => Math.min(least, reader.lsn), this.#heldLsn);
+    return lsn > (checkpoint?.lsn ?? 0) ? this.#log.checkpoint(lsn) : EMPTY;
   }
 
   #fail(error: unknown): void {

@@ -4,7 +4,7 @@ import type { CheckpointOutcome } from '../operators/checkpoint';
 import type { Commit, RetentionOptions } from '../types';
 import type { HoldsFile } from './holdsFile';
 import { overCap } from './overCap';
-import type { LogNow } from './retainer';
+import type { LogNow } from '../logNow';
 import type { SegmentLedger } from './segmentLedger';
 
 export interface CapOptions {

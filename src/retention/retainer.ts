@@ -13,6 +13,7 @@ import {
 import { monotonicScheduler, scheduleUnref, wallClock } from '../clock';
 import { WalError } from '../errors';
 import { removeBelow, wholeBelow, type CheckpointOptions, type CheckpointOutcome } from '../operators/checkpoint';
+import type { LogNow } from '../logNow';
 import type { Recovered } from '../recover';
 import type { SegmentStore } from '../store/segmentStore';
 import type { Checkpoint, Commit, Reader, Retention, RetentionOptions, SegmentInfo } from '../types';
@@ -23,16 +24,6 @@ import { Lagging } from './lagging';
 import { oneAtATime } from './oneAtATime';
 import { saveReaders } from './saveReaders';
 import { SegmentLedger } from './segmentLedger';
-
-/** What the log tells the one who decides what of it is kept. */
-export interface LogNow {
-  readonly lastLsn: number;
-  readonly durableLsn: number;
-  /** The newest checkpoint that is saved. */
-  readonly checkpoint: Checkpoint | undefined;
-  /** The LSN of the newest one that is asked for. */
-  readonly askedLsn: number;
-}
 
 export interface RetainerOptions {
   readonly store: SegmentStore;

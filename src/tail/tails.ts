@@ -15,7 +15,7 @@ export interface TailRun {
 
 /** What following a log needs of it. */
 export interface TailedLog {
-  readonly durableLsn: number;
+  durableLsn(): number;
   /** The frames on disk with `after < lsn <= until`. `place` is where this reader has been before. */
   read(
     after: number,
@@ -179,7 +179,7 @@ class Tail {
   step(): number {
     this.#queued = false;
     if (this.subscriber.closed || !this.#wanted || this.#reading) return 0;
-    const { durableLsn } = this.log;
+    const durableLsn = this.log.durableLsn();
     if (this.#lsn >= durableLsn) {
       this.#rest();
       return 0;
