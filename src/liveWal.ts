@@ -176,6 +176,9 @@ export class LiveWal<T> implements Wal<T> {
       readers: () => this.readers,
       tail: (wanted) => this.tail(wanted),
       hold: (name, lsn) => this.#retainer.hold(name, lsn),
+      progress: (name, lsn) => {
+        this.#retainer.progress(name, lsn);
+      },
       checkpoint: (lsn) => this.#checkpointAt(lsn, false),
     });
     this.#run(recovered);

@@ -319,6 +319,8 @@ export type KeptBy =
 
 /** A named reader, and how far behind it is. */
 export interface ReaderState extends Reader {
+  /** Up to here a projection of this process has applied the log; `lsn` is where its second newest snapshot is. Absent for others. */
+  readonly takenLsn?: number;
   /** Durable records that it has not taken. */
   readonly lag: number;
   /** Of those, the records that a cap with `evenIfRead` has removed. */

@@ -1,4 +1,4 @@
-import { firstValueFrom, lastValueFrom, map, toArray } from 'rxjs';
+import { distinctUntilChanged, firstValueFrom, lastValueFrom, map, timer, toArray } from 'rxjs';
 import {
   WalClosedError,
   WalIoError,
@@ -139,6 +139,42 @@ describe('a projection', () => {
     await wal.append(7);
     expect((await one.at(1)).state).toEqual([7]);
     expect((await two.at(1)).state).toEqual([7]);
+  });
+});
+
+describe('who watches the log', () => {
+  it('sees where it is, and not only what the log is held for', async () => {
+    const { wal } = logOf();
+    const sum = wal.project(SUM);
+    for (let value = 1; value <= 5; value += 1) await wal.append(value);
+    await sum.at(5);
+    const [reader] = (await firstValueFrom(wal.retention$)).readers;
+    expect(reader).toMatchObject({ name: 'projection:sum', lsn: 0, takenLsn: 5, lag: 0 });
+    await sum.close();
+    await wal.append(6);
+    const [left] = (await firstValueFrom(wal.retention$)).readers;
+    expect(left).toMatchObject({ lsn: 0, lag: 6 });
+    expect(left).not.toHaveProperty('takenLsn');
+  });
+
+  it('is told of one that is stuck, and not of one that only takes no snapshot yet', () => {
+    virtualTime(({ expectObservable }) => {
+      const slow = { retention: { stuckAfterMs: 10 }, plan: marblePlan({ read: '300ms |' }) };
+      const stuckIn = (joinsAt: number) => {
+        const { wal } = logOf(undefined, slow);
+        timer(joinsAt).subscribe(() => wal.project(SUM));
+        timer(5).subscribe(() => wal.next(1));
+        timer(400).subscribe(() => void wal.close());
+        return wal.retention$.pipe(
+          map(({ readers }) => readers.some(({ stuck }) => stuck)),
+          distinctUntilChanged(),
+        );
+      };
+      // It follows live, and takes no snapshot.
+      expectObservable(stuckIn(0)).toBe('f 399ms |', { f: false });
+      // It comes later, and the disk is slow.
+      expectObservable(stuckIn(6)).toBe('f 15ms t 289ms f 93ms |', { f: false, t: true });
+    });
   });
 });
 

@@ -42,6 +42,8 @@ export interface ProjectedLog<T> {
   tail(options: TailOptions): Observable<Entry<T>>;
   /** As `wal.hold`. */
   hold(name: string, lsn: number): Observable<unknown>;
+  /** Where the reader of that name is, whatever it holds the log for; `undefined`: it takes nothing more. */
+  progress(name: string, lsn: number | undefined): void;
   /** As `wal.checkpoint`. Nothing on a log that is closing. */
   checkpoint(lsn: number): Observable<unknown>;
 }
@@ -250,16 +252,17 @@ export class LiveProjection<T, S> implements Projection<S> {
       return;
     }
     this.#applied.next();
-    if (this.#caughtUp) this.#showing ??= this.#log.scheduler.schedule(() => this.#show());
+    this.#showing ??= this.#log.scheduler.schedule(() => this.#show());
     if (!this.#saving && lsn - (this.#kept[0] ?? this.#options.after) >= this.#options.snapshotEvery) {
       this.#save().subscribe({ error: () => undefined });
     }
   }
 
-  /** Shows the state as it is. */
+  /** Shows the state as it is, and says where it is. */
   #show(): void {
     this.#showing = undefined;
-    if (this.#current && !this.#states.closed) this.#states.next(this.#current);
+    this.#log.progress(readerName(this.name), this.lsn);
+    if (this.#current && this.#caughtUp) this.#states.next(this.#current);
   }
 
   /**
@@ -322,6 +325,7 @@ export class LiveProjection<T, S> implements Projection<S> {
     this.#ending = true;
     this.#following.unsubscribe();
     this.#showing?.unsubscribe();
+    this.#log.progress(readerName(this.name), undefined);
     this.#states.error(error);
     this.#ended.complete();
     // A failure may come before whoever has made it can listen.
@@ -336,6 +340,7 @@ export class LiveProjection<T, S> implements Projection<S> {
       this.#showing.unsubscribe();
       this.#show();
     }
+    this.#log.progress(readerName(this.name), undefined);
     this.#states.complete();
     this.#applied.complete();
     this.#taken.complete();

@@ -48,6 +48,8 @@ export class Retainer {
   readonly #holdsFile: HoldsFile;
   readonly #ledger: SegmentLedger;
   readonly #lagging: Lagging;
+  /** Where readers of this process are, by name. */
+  readonly #taken = new Map<string, number>();
   readonly #cap: Cap | undefined;
   readonly #scheduler: SchedulerLike;
   /** Tells a late subscriber once, also when it has ended; whoever hears of it may change it at once. */
@@ -131,6 +133,19 @@ export class Retainer {
     if (oldest && next) this.#goneLsn = Math.max(this.#goneLsn, next.firstLsn - 1);
   }
 
+  /** A reader of this process has taken the log up to `lsn`, whatever it holds it for; `undefined`: it takes nothing more. */
+  progress(name: string, lsn: number | undefined): void {
+    if (lsn === undefined) this.#taken.delete(name);
+    else this.#taken.set(name, lsn);
+    this.#lagging.onReaders(this.#takers, this.#options.logNow().durableLsn);
+    this.#tell();
+  }
+
+  /** Readers, each where it is and not where it holds the log. */
+  get #takers(): readonly Reader[] {
+    return this.readers.map((reader) => ({ ...reader, lsn: Math.max(reader.lsn, this.#taken.get(reader.name) ?? 0) }));
+  }
+
   onSegment(segment: SegmentInfo): void {
     this.#ledger.onSegment(segment);
     this.#cap?.look();
@@ -207,7 +222,7 @@ export class Retainer {
   }
 
   #onReaders(): void {
-    this.#lagging.onReaders(this.readers, this.#options.logNow().durableLsn);
+    this.#lagging.onReaders(this.#takers, this.#options.logNow().durableLsn);
     this.#tell();
     this.#cap?.look();
   }
@@ -266,12 +281,16 @@ export class Retainer {
       ...(bytes === undefined ? {} : { bytes }),
       floorLsn,
       keptBy: isCaps ? { kind: 'cap' } : keptBy,
-      readers: holds.readers.map((reader) => ({
-        ...reader,
-        lag: durableLsn - reader.lsn,
-        lost: Math.max(0, firstLsn - 1 - reader.lsn),
-        stuck: this.#lagging.isStuck(reader.name),
-      })),
+      readers: holds.readers.map((reader) => {
+        const takenLsn = this.#taken.get(reader.name);
+        return {
+          ...reader,
+          ...(takenLsn === undefined ? {} : { takenLsn }),
+          lag: durableLsn - Math.max(reader.lsn, takenLsn ?? 0),
+          lost: Math.max(0, firstLsn - 1 - reader.lsn),
+          stuck: this.#lagging.isStuck(reader.name),
+        };
+      }),
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     };
   }
