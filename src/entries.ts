@@ -1,6 +1,7 @@
 import { Observable, from, type ObservableInput, type Observer, type Subscriber, type Subscription } from 'rxjs';
 import { Pull, type Pausable } from './pull';
 import type { Entry } from './types';
+import { untilAborted } from './untilAborted';
 
 /**
  * The records that a reader gets, in LSN order: an Observable, and an async iterable.
@@ -14,11 +15,17 @@ import type { Entry } from './types';
 // eslint-disable-next-line rxjs-x/no-subclass -- nothing that wraps an Observable can be piped and iterated as well
 export class Entries<T> extends Observable<Entry<T>> implements AsyncIterable<Entry<T>> {
   readonly #source: Pausable<Entry<T>>;
+  readonly #signal: AbortSignal | undefined;
 
-  /** @param source gives the entries, and stops where it is while they are not wanted. */
-  constructor(source: Pausable<Entry<T>>) {
-    super((subscriber) => source(ALWAYS).subscribe(subscriber));
-    this.#source = source;
+  /**
+   * @param source gives the entries, and stops where it is while they are not wanted.
+   * @param signal ends it all with its reason, also what has been read and not been taken.
+   */
+  constructor(source: Pausable<Entry<T>>, signal?: AbortSignal) {
+    const aborted: Pausable<Entry<T>> = (wanted$) => source(wanted$).pipe(untilAborted(signal));
+    super((subscriber) => aborted(ALWAYS).subscribe(subscriber));
+    this.#source = aborted;
+    this.#signal = signal;
   }
 
   /**
@@ -38,12 +45,14 @@ export class Entries<T> extends Observable<Entry<T>> implements AsyncIterable<En
    * await lastValueFrom(wal.tail({ after }).each((entry) => saveToDatabase(entry)));
    */
   each<R>(project: (entry: Entry<T>) => ObservableInput<R>): Observable<R> {
-    return new Observable<R>((subscriber) => eachInTurn(new Pull(this.#source), project, subscriber));
+    const all$ = new Observable<R>((subscriber) => eachInTurn(new Pull(this.#source), project, subscriber));
+    // What is being done with an entry is left too.
+    return all$.pipe(untilAborted(this.#signal));
   }
 
   /** Takes entries one at a time; `return()`, a `break`, ends the reading at once, also while an entry is waited for. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Entry<T>> {
-    return new EntryIterator(new Pull(this.#source));
+    return new EntryIterator(new Pull(this.#source, this.#signal));
   }
 }
 

@@ -154,7 +154,16 @@ export class LiveWal<T> implements Wal<T> {
     const now = (): LogNow => this.#now();
     const { logId } = recovered;
     const { codec, maxRecordBytes, scheduler } = options;
-    this.#reader = new LogReader({ store, logId, codec, maxRecordBytes, segments: this.#segments, now, later });
+    this.#reader = new LogReader({
+      store,
+      logId,
+      codec,
+      maxRecordBytes,
+      segments: this.#segments,
+      now,
+      goneLsn: () => this.#retainer.goneLsn,
+      later,
+    });
     this.#retainer = new Retainer({
       store,
       recovered,
@@ -162,6 +171,7 @@ export class LiveWal<T> implements Wal<T> {
       scheduler,
       removal: this.#removal(),
       logNow: now,
+      makeDurable: () => this.#makeDurable(),
       checkpointAt: (lsn, endSegment) => {
         // What becomes of it is told to the retainer.
         this.#checkpointAt(lsn, endSegment).subscribe({ error: () => undefined });
@@ -175,7 +185,7 @@ export class LiveWal<T> implements Wal<T> {
       now,
       readers: () => this.readers,
       tail: (wanted) => this.tail(wanted),
-      hold: (name, lsn) => this.#retainer.hold(name, lsn),
+      hold: (name, lsn, mayGoBack) => this.#retainer.hold(name, lsn, mayGoBack),
       progress: (name, lsn) => {
         this.#retainer.progress(name, lsn);
       },
@@ -520,6 +530,15 @@ export class LiveWal<T> implements Wal<T> {
     return outcome$;
   }
 
+  /** As `sync`, for who must not wait for a promise. Nothing on a log that is closing. Hot. */
+  #makeDurable(): Observable<unknown> {
+    if (this.#refusal('sync')) return EMPTY;
+    const barrier: Barrier = { kind: 'sync' };
+    const done$ = this.#turns.ask(barrier);
+    this.#barriers$.next(barrier);
+    return done$;
+  }
+
   async hold(name: string, lsn: number): Promise<void> {
     checkReaderName(name);
     integer('lsn', lsn, 0, this.#durableLsn);
@@ -699,10 +718,8 @@ export class LiveWal<T> implements Wal<T> {
         }
       });
     };
-    // A log that has failed takes none.
-    const lastSnapshots$ = failure ? EMPTY : this.#projections.finish();
     // What is still on its way to the disk must not come down on somebody else's log.
-    concat(lastSnapshots$, this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
+    concat(this.#projections.finish(failure), this.#retainer.drained, this.#store.quiet, this.#unlock()).subscribe({
       complete: () => {
         end(failure);
       },

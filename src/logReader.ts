@@ -9,7 +9,6 @@ import { entriesOf } from './reading/entriesOf';
 import type { SegmentStore } from './store/segmentStore';
 import { Tails } from './tail/tails';
 import type { Codec, ReadOptions, SegmentInfo, TailOptions } from './types';
-import { untilAborted } from './untilAborted';
 
 /** The log that is read. */
 export interface ReadLog<T> {
@@ -20,6 +19,8 @@ export interface ReadLog<T> {
   /** Oldest first. */
   readonly segments: readonly SegmentInfo[];
   readonly now: () => LogNow;
+  /** Records up to this LSN have gone, or are about to. */
+  readonly goneLsn: () => number;
   /** Does work in the next turn of the event loop. */
   later(work: () => void): void;
 }
@@ -44,12 +45,14 @@ export class LogReader<T> {
   read(options: ReadOptions): Entries<T> {
     checkReadOptions(options);
     const { after, signal } = options;
-    return new Entries((wanted$) =>
-      defer(() => {
-        this.#refuse('read', after);
-        const until = Math.min(this.#log.now().durableLsn, options.until ?? Infinity);
-        return this.#runs({ after, until, wanted$ });
-      }).pipe(entriesOf(this.#log.codec, after), untilAborted(signal)),
+    return new Entries(
+      (wanted$) =>
+        defer(() => {
+          this.#refuse('read', after);
+          const until = Math.min(this.#log.now().durableLsn, options.until ?? Infinity);
+          return this.#runs({ after, until, wanted$ });
+        }).pipe(entriesOf(this.#log.codec, after)),
+      signal,
     );
   }
 
@@ -57,12 +60,14 @@ export class LogReader<T> {
   tail(options: TailOptions): Entries<T> {
     checkTailOptions(options);
     const { signal, onCaughtUp = () => undefined } = options;
-    return new Entries((wanted$) =>
-      defer(() => {
-        this.#refuse('tail', options.after);
-        const after = options.after ?? this.#log.now().firstLsn - 1;
-        return this.tails.runs({ after, wanted$, onCaughtUp }).pipe(entriesOf(this.#log.codec, after));
-      }).pipe(untilAborted(signal)),
+    return new Entries(
+      (wanted$) =>
+        defer(() => {
+          this.#refuse('tail', options.after);
+          const after = options.after ?? this.#log.now().firstLsn - 1;
+          return this.tails.runs({ after, wanted$, onCaughtUp }).pipe(entriesOf(this.#log.codec, after));
+        }),
+      signal,
     );
   }
 
@@ -89,7 +94,7 @@ export class LogReader<T> {
       }),
       catchError((error: unknown) => {
         // A checkpoint may remove a segment before this reader gets to it.
-        const { firstLsn } = this.#log.now();
+        const firstLsn = this.#log.goneLsn() + 1;
         const removed = isVanished(error) && lastLsn + 1 < firstLsn;
         return throwError(() => (removed ? new WalTruncatedError(lastLsn + 1, firstLsn) : error));
       }),

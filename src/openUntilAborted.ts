@@ -59,6 +59,7 @@ function guarded(store: SegmentStore, { pass }: Gate): SegmentStore {
     close: () => file.close(),
   });
   const readStarts = store.readStarts?.bind(store);
+  const modifiedAt = store.modifiedAt?.bind(store);
   return {
     dir: store.dir,
     lock: () => pass(() => store.lock()),
@@ -68,6 +69,7 @@ function guarded(store: SegmentStore, { pass }: Gate): SegmentStore {
       const opened = pass(() => store.open(name, access));
       return access === 'read' ? opened.pipe(map(guardedFile)) : opened;
     },
+    ...(modifiedAt && { modifiedAt: (name) => pass(() => modifiedAt(name)) }),
     ...(readStarts && { readStarts: (names, length) => pass(() => readStarts(names, length)) }),
     rename: (from, to) => pass(() => store.rename(from, to)),
     remove: (name) => store.remove(name),

@@ -23,14 +23,24 @@ export class Pull<T> {
   #at = 0;
   #taker: Observer<T> | undefined;
   #end: ((taker: Observer<T>) => void) | undefined;
+  #isStopped = false;
 
-  constructor(source: Pausable<T>) {
+  /** @param signal what is kept is given no more when it is aborted. */
+  constructor(
+    source: Pausable<T>,
+    private readonly signal?: AbortSignal,
+  ) {
     this.#source = source;
   }
 
   /** Gives the next value, or the end, to `taker`: at once where it is there. One at a time. */
   take(taker: Observer<T>): void {
-    if (this.#at < this.#kept.length) {
+    if (this.signal?.aborted && !this.#isStopped) {
+      const { reason } = this.signal as { readonly reason: unknown };
+      this.stop();
+       
+      taker.error(reason);
+    } else if (this.#at < this.#kept.length) {
       const value = this.#kept[this.#at] as T;
       this.#at += 1;
       if (this.#at === this.#kept.length) this.#forget();
@@ -46,6 +56,7 @@ export class Pull<T> {
 
   /** Wants nothing more. A taker that waits hears nothing more. */
   stop(): void {
+    this.#isStopped = true;
     this.#taker = undefined;
     this.#end = (taker) => taker.complete();
     this.#forget();

@@ -26,6 +26,7 @@ import { deserialize } from './operators/deserialize';
 import { WAL_OPTIONS, checkCallback, checkCodec, checkMaxRecordBytes, checkReadOptions, checkSignal } from './options';
 import type { Gap } from './salvage/gap';
 import { salvage } from './salvage/salvage';
+import { provenBeside } from './provenBeside';
 import { segmentRuns, withFile } from './reading/segmentFrames';
 import { nodeStore } from './store/nodeStore';
 import { segmentName, type SegmentStore } from './store/segmentStore';
@@ -87,7 +88,7 @@ export function readWal<T = WalRecord>(
     const store = typeof source === 'string' ? nodeStore(source) : source;
     if (options.recovery === 'salvage') return salvaged(store, codec, maxRecordBytes, options);
     return surveyBesideWriter(store).pipe(
-      concatMap(({ segments, logId, headless, checkpoint }) => {
+      concatMap(({ segments, logId, headless, checkpoint, holds }) => {
         if (!logId) return EMPTY;
         // Behind a segment that a crash kept from being made stands one that had been whole before.
         const end = headless ? 'whole' : 'torn';
@@ -99,7 +100,7 @@ export function readWal<T = WalRecord>(
           until,
           maxRecordBytes,
           end,
-          durableLsn: checkpoint?.lsn ?? 0,
+          durableLsn: provenBeside(checkpoint, holds).lsn,
         }).pipe(
           tap((run) => {
             lastLsn = run.lastLsn;

@@ -24,7 +24,7 @@ import { wholeBelow } from './operators/checkpoint';
 import { readChunks } from './reading/readChunks';
 import { segmentFrames, withFile } from './reading/segmentFrames';
 import { floorOf } from './retention/floor';
-import { lostAtTheEnd } from './retention/lostAtTheEnd';
+import { lostAtTheEnd, provenBeside } from './provenBeside';
 import { replaceFile } from './store/replaceFile';
 import { TEMPORARY_SUFFIX, segmentName, type SegmentStore } from './store/segmentStore';
 import { SegmentWriter, type SegmentWriterOptions } from './store/segmentWriter';
@@ -300,7 +300,7 @@ function scan(log: Log, { sequence, firstLsn, groups }: SegmentInfo, ending: 'ta
 
 /** A checkpoint, and a reader, are saved after everything up to their LSN is durable: a log that ends before has lost records. */
 function refuseLostRecords({ checkpoint, holds }: Survey, { lastLsn, end }: Ending, file: string): void {
-  const reason = lostAtTheEnd(lastLsn, checkpoint, holds);
+  const reason = lostAtTheEnd(lastLsn, provenBeside(checkpoint, holds));
   if (reason !== undefined) throw new WalCorruptError({ file, offset: end, lsn: lastLsn + 1, reason });
 }
 
@@ -396,7 +396,8 @@ function tidy(log: Log, { segments, segment, ending, markedLsn, ...resumed }: Re
     lastLsn: ending.lastLsn,
     markedLsn,
     checkpoint: found.checkpoint,
-    holds: found.holds,
+    // What a cap had cut has gone by now, or never will by that word.
+    holds: { ...found.holds, cutLsn: Math.min(found.holds.cutLsn, (kept[0]?.firstLsn ?? 1) - 1) },
     recovery: {
       clean: ending.clean,
       firstLsn,

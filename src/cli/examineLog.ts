@@ -21,7 +21,7 @@ import { GROUP_COUNT_BYTES, GROUP_LENGTH_BYTES, lsnBehind, recordsIn } from '../
 import { HEADER_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
 import { eachFile, withFile } from '../reading/segmentFrames';
-import { lostAtTheEnd } from '../retention/lostAtTheEnd';
+import { lostAtTheEnd, provenBeside } from '../provenBeside';
 import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Survey } from '../survey';
 import type { Checkpoint, Holds, StoredFrame } from '../types';
@@ -322,7 +322,7 @@ class Inspector {
         0,
       );
     }
-    const reason = lostAtTheEnd(at.lastLsn, this.saved?.checkpoint, this.holds);
+    const reason = lostAtTheEnd(at.lastLsn, provenBeside(this.saved?.checkpoint, this.holds));
     return next || reason === undefined ? undefined : spotOf('damaged', { ...here, reason }, 0);
   }
 

@@ -19,6 +19,7 @@ import { framesFrom, isVanished, judgeTail, surveyBesideWriter } from '../beside
 import { lsnBehind, recordFrames } from '../format/group';
 import { HEADER_BYTES } from '../format/header';
 import { asIoError } from '../ioError';
+import { provenBeside } from '../provenBeside';
 import { pastTheEnd } from '../read';
 import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
@@ -74,7 +75,7 @@ const MOST_LOOKS = 100;
 
 function framesOf(
   store: SegmentStore,
-  { segments, checkpoint, headless }: Survey,
+  { segments, checkpoint, holds, headless }: Survey,
   logId: Uint8Array,
   after: number,
   options: LogFramesOptions,
@@ -112,7 +113,7 @@ function framesOf(
         map((frame) => ({ file: name, frame })),
       );
       const whole = defer(() => {
-        const due = next ? next.firstLsn - 1 : Math.max(lastLsn, checkpoint?.lsn ?? 0);
+        const due = next ? next.firstLsn - 1 : Math.max(lastLsn, provenBeside(checkpoint, holds).lsn);
         if (lastLsn === due) return EMPTY;
         const reason = `the segment ends with LSN ${lastLsn}, and LSN ${due} was durable`;
         return throwError(() => new WalCorruptError({ file: name, offset: end, lsn: lastLsn + 1, reason }));

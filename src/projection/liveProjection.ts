@@ -9,6 +9,7 @@ import {
   concatMap,
   defer,
   distinctUntilChanged,
+  endWith,
   filter,
   ignoreElements,
   lastValueFrom,
@@ -17,6 +18,7 @@ import {
   of,
   startWith,
   take,
+  takeUntil,
   throwIfEmpty,
   type Observable,
   type SchedulerLike,
@@ -25,6 +27,7 @@ import { Awaitable } from '../awaitable';
 import { WalClosedError, WalProjectionError } from '../errors';
 import type { LogNow } from '../logNow';
 import { reportUnhandled } from '../outputs';
+import { pastTheEnd } from '../read';
 import type { SegmentStore } from '../store/segmentStore';
 import type { Entry, Reader, TailOptions } from '../types';
 import type { CheckedProjectOptions } from './projectOptions';
@@ -40,8 +43,8 @@ export interface ProjectedLog<T> {
   readonly now: () => LogNow;
   readonly readers: () => readonly Reader[];
   tail(options: TailOptions): Observable<Entry<T>>;
-  /** As `wal.hold`. */
-  hold(name: string, lsn: number): Observable<unknown>;
+  /** As `wal.hold`. @param mayGoBack also where the reader stands behind `lsn`. */
+  hold(name: string, lsn: number, mayGoBack?: boolean): Observable<unknown>;
   /** Where the reader of that name is, whatever it holds the log for; `undefined`: it takes nothing more. */
   progress(name: string, lsn: number | undefined): void;
   /** As `wal.checkpoint`. Nothing on a log that is closing. */
@@ -59,11 +62,12 @@ export class LiveProjection<T, S> implements Projection<S> {
   readonly #log: ProjectedLog<T>;
   readonly #options: CheckedProjectOptions<T, S>;
   readonly #snapshots: Snapshots;
+  readonly #reader: string;
 
   readonly #states = new ReplaySubject<Projected<S>>(1);
   readonly #applied = new Subject<void>();
   readonly #taken = new Subject<SnapshotOutcome>();
-  /** Completes when it has ended. */
+  /** Completes when it has ended and nothing of it is on its way to the disk: before anybody hears of the end. */
   readonly #ended = new AsyncSubject<never>();
   readonly ended$: Observable<never> = this.#ended.asObservable();
   readonly #following = new Subscription();
@@ -72,18 +76,27 @@ export class LiveProjection<T, S> implements Projection<S> {
   #passedOver: readonly Error[] = [];
   /** LSNs of the snapshots that are kept, the newest first: two at the most. */
   #kept: readonly number[] = [];
+  /** LSN of the snapshot that was tried last, or that it began with. */
+  #triedLsn: number;
   #caughtUp = false;
+  /** `reduce` may be changing the state that it was given. */
+  #reducing = false;
   /** A change of the state is to be shown when this turn ends. */
   #showing: Subscription | undefined;
+  /** The snapshot that is being taken, and the one that is to be taken behind it for all who have asked meanwhile. */
   #saving: AsyncSubject<number> | undefined;
-  #ending = false;
-  /** Somebody has asked for the state, and so hears of a failure. */
+  #next: AsyncSubject<number> | undefined;
+  #ending: Ending | undefined;
+  #isOver = false;
+  /** Somebody has asked for the state since it failed. */
   #heard = false;
 
   constructor(log: ProjectedLog<T>, options: CheckedProjectOptions<T, S>) {
     this.name = options.name;
     this.#log = log;
     this.#options = options;
+    this.#reader = readerName(options.name);
+    this.#triedLsn = options.after;
     this.#snapshots = new Snapshots(log.store, log.logId, options.name);
     const entries$ = this.#begin().pipe(concatMap(() => this.#follow()));
     this.#following.add(
@@ -92,10 +105,10 @@ export class LiveProjection<T, S> implements Projection<S> {
           this.#apply(entry);
         },
         error: (error: unknown) => {
-          this.#fail(error);
+          void this.fail(error);
         },
         complete: () => {
-          this.#end();
+          this.#end({ error: undefined });
         },
       }),
     );
@@ -106,18 +119,22 @@ export class LiveProjection<T, S> implements Projection<S> {
     return this.#states;
   });
 
-  get snapshots$(): Observable<SnapshotOutcome> {
-    return this.#taken.asObservable();
-  }
+  readonly snapshots$: Observable<SnapshotOutcome> = this.#taken.asObservable();
 
-  /** Ends, and fails, with the projection. */
-  readonly lag$: Observable<number> = defer(() =>
-    merge(this.#applied, this.#log.durable$.pipe(catchError(() => EMPTY))).pipe(
+  readonly lag$: Observable<number> = defer(() => {
+    const end$ = this.#states.pipe(ignoreElements());
+    const isOver$ = end$.pipe(
+      catchError(() => EMPTY),
+      endWith(true),
+    );
+    const lags$ = merge(this.#applied, this.#log.durable$.pipe(catchError(() => EMPTY))).pipe(
       startWith(undefined),
       map(() => Math.max(0, this.#log.now().durableLsn - this.lsn)),
       distinctUntilChanged(),
-    ),
-  );
+      takeUntil(isOver$),
+    );
+    return concat(lags$, end$);
+  });
 
   get current(): Projected<S> | undefined {
     return this.#current;
@@ -143,55 +160,39 @@ export class LiveProjection<T, S> implements Projection<S> {
 
   snapshot(): Promise<number> {
     if (this.#ending || !this.#current) return Promise.reject(new WalClosedError(`projection ${this.name}`));
-    const now$ = this.#saving
-      ? concat(
-          this.#saving.pipe(
-            ignoreElements(),
-            catchError(() => EMPTY),
-          ),
-          defer(() => this.#save()),
-        )
-      : this.#save();
-    return lastValueFrom(now$);
+    return lastValueFrom(this.#ask());
   }
 
   close(): Promise<void> {
-    this.finish().subscribe({ error: () => undefined });
-    return lastValueFrom(this.#ended, { defaultValue: undefined });
+    return lastValueFrom(this.finish(), { defaultValue: undefined });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Stops where it is, takes a last snapshot, and ends. Never fails. */
+  /** Stops where it is, takes a last snapshot, and ends. Never fails. Hot. */
   finish(): Observable<never> {
-    return defer(() => {
-      if (this.#ending) return this.#ended;
-      this.#ending = true;
-      this.#following.unsubscribe();
-      const underWay =
-        this.#saving?.pipe(
-          ignoreElements(),
-          catchError(() => EMPTY),
-        ) ?? EMPTY;
-      const last = defer(() =>
-        this.#isSaved
-          ? EMPTY
-          : this.#save().pipe(
-              ignoreElements(),
-              catchError(() => EMPTY),
-            ),
-      );
-      return concat(
-        underWay,
-        last,
-        defer(() => {
-          this.#end();
-          return EMPTY;
-        }),
-      );
-    });
+    if (!this.#ending) {
+      this.#stop({ error: undefined });
+      const last$ = this.#isSaved ? EMPTY : this.#ask();
+      last$.subscribe({
+        // What became of it is told on `snapshots$`.
+        error: () => {
+          this.#goOn();
+        },
+        complete: () => {
+          this.#goOn();
+        },
+      });
+    }
+    return this.#ended;
+  }
+
+  /** Stops where it is, takes no snapshot more, and ends with an error when the one that is under way has been taken. Hot. */
+  fail(error: unknown): Observable<never> {
+    if (!this.#ending) this.#end({ error });
+    return this.#ended;
   }
 
   get #isSaved(): boolean {
@@ -200,20 +201,25 @@ export class LiveProjection<T, S> implements Projection<S> {
 
   /** Finds the state to begin with, and has the log keep what comes behind it. */
   #begin(): Observable<unknown> {
-    const { name, after, version, initial, codec } = this.#options;
-    const reader = readerName(name);
+    const { after, version, initial, codec } = this.#options;
     return this.#snapshots.find(version).pipe(
       concatMap(({ snapshot, passedOver }) => {
         this.#passedOver = passedOver;
         if (snapshot) {
           this.#current = { lsn: snapshot.lsn, state: this.#stateOf(snapshot.state, snapshot.lsn, codec) };
           this.#kept = [snapshot.lsn];
+          this.#triedLsn = snapshot.lsn;
         } else {
           const state = typeof initial === 'function' ? (initial as () => S)() : initial;
           this.#current = { lsn: after, state };
         }
-        const isHeld = this.#log.readers().some((held) => held.name === reader);
-        return isHeld ? of(undefined) : concat(this.#log.hold(reader, this.lsn).pipe(ignoreElements()), of(undefined));
+        const { lastLsn, durableLsn } = this.#log.now();
+        if (this.lsn > lastLsn) throw pastTheEnd(this.lsn, lastLsn);
+        // It may stand behind where this one begins: another version, or snapshots that are damaged, begin anew.
+        const held = this.#log.readers().find(({ name }) => name === this.#reader);
+        if (held && held.lsn <= this.lsn) return of(undefined);
+        const hold$ = this.#log.hold(this.#reader, Math.min(this.lsn, durableLsn), true);
+        return concat(hold$.pipe(ignoreElements()), of(undefined));
       }),
     );
   }
@@ -242,39 +248,76 @@ export class LiveProjection<T, S> implements Projection<S> {
     const before = this.#current;
     if (!before || this.#ending) return;
     if (lsn !== before.lsn + 1) {
-      this.#fail(new WalProjectionError(this.name, lsn, `LSN ${before.lsn + 1} was to come`, undefined));
+      void this.fail(new WalProjectionError(this.name, lsn, `LSN ${before.lsn + 1} was to come`, undefined));
       return;
     }
-    try {
-      this.#current = { lsn, state: this.#options.reduce(before.state, entry) };
-    } catch (cause) {
-      this.#fail(new WalProjectionError(this.name, lsn, 'its reduce threw', cause));
-      return;
-    }
+    if (!this.#reduce(before.state, entry)) return;
     this.#applied.next();
     this.#showing ??= this.#log.scheduler.schedule(() => this.#show());
-    if (!this.#saving && lsn - (this.#kept[0] ?? this.#options.after) >= this.#options.snapshotEvery) {
-      this.#save().subscribe({ error: () => undefined });
+    if (this.#next && !this.#saving) this.#goOn();
+    else if (!this.#saving && lsn - this.#triedLsn >= this.#options.snapshotEvery) void this.#save(false);
+  }
+
+  /** @returns whether the state has the entry now. */
+  #reduce(state: S, entry: Entry<T>): boolean {
+    const { lsn } = entry;
+    let failure: WalProjectionError | undefined;
+    this.#reducing = true;
+    try {
+      this.#current = { lsn, state: this.#options.reduce(state, entry) };
+    } catch (cause) {
+      failure = new WalProjectionError(this.name, lsn, 'its reduce threw', cause);
     }
+    this.#reducing = false;
+    if (!failure) return true;
+    // The state may be changed in part: no snapshot of it is taken.
+    void this.fail(failure);
+    return false;
   }
 
   /** Shows the state as it is, and says where it is. */
   #show(): void {
     this.#showing = undefined;
-    this.#log.progress(readerName(this.name), this.lsn);
+    this.#log.progress(this.#reader, this.lsn);
     if (this.#current && this.#caughtUp) this.#states.next(this.#current);
+  }
+
+  /** Asks for a snapshot of all that has been applied by now. Hot: what becomes of it. */
+  #ask(): Observable<number> {
+    if (!this.#saving && !this.#reducing) return this.#save(true);
+    return (this.#next ??= new AsyncSubject<number>());
+  }
+
+  /** Takes the snapshot that was asked for meanwhile; where none was, ends what is to end. */
+  #goOn(): void {
+    if (this.#saving || this.#reducing) return;
+    const asked = this.#next;
+    this.#next = undefined;
+    if (asked) {
+      // eslint-disable-next-line rxjs-x/throw-error -- handed on as it came
+      if (this.#ending?.error !== undefined) asked.error(this.#ending.error);
+      else if (this.#isSaved) complete(asked, this.lsn);
+      else {
+        this.#save(true).subscribe(asked);
+        return;
+      }
+    }
+    if (this.#ending) this.#over(this.#ending);
   }
 
   /**
    * Takes a snapshot of the state as it is now. In this order, so that a crash between any two finds a state to begin with and the log behind it: the snapshot is
    * durable; the log is held from the one before it on; older ones go; the log is checkpointed.
+   *
+   * @param asked somebody waits for it, and hears of a failure.
    */
-  #save(): Observable<number> {
+  #save(asked: boolean): Observable<number> {
     const { name, version, codec, checkpoint } = this.#options;
     const { lsn } = this;
     const saving = (this.#saving = new AsyncSubject<number>());
+    this.#triedLsn = lsn;
     let bytes = 0;
-    const work = defer(() => {
+    const work$ = defer(() => {
       const state = codec.encode((this.#current as Projected<S>).state);
       bytes = state.length;
       const kept = [lsn, ...this.#kept.filter((other) => other !== lsn)].slice(0, 2);
@@ -282,26 +325,28 @@ export class LiveProjection<T, S> implements Projection<S> {
         this.#snapshots.save({ name, version, lsn, state }),
         defer(() => {
           this.#kept = kept;
-          return this.#log.hold(readerName(name), kept[1] ?? this.#heldLsn);
+          return this.#log.hold(this.#reader, kept[1] ?? this.#heldLsn);
         }),
-        defer(() => this.#snapshots.removeAllBut(kept)),
-        defer(() => (checkpoint ? this.#checkpoint() : EMPTY)),
+        // With one snapshot alone, what it was made of may be needed again, and so may those of another version.
+        defer(() => (kept.length === 2 ? this.#snapshots.removeAllBut(kept) : EMPTY)),
+        defer(() => (kept.length === 2 && checkpoint ? this.#checkpoint() : EMPTY)),
       );
     });
     const tell = (error: unknown): void => {
       this.#saving = undefined;
-      if (error !== undefined && !this.#taken.observed) reportUnhandled(error);
+      if (error !== undefined && !asked && !this.#taken.observed && !this.#ending) reportUnhandled(error);
       this.#taken.next({ lsn, bytes, error });
     };
-    work.pipe(ignoreElements()).subscribe({
+    work$.pipe(ignoreElements()).subscribe({
       error: (cause: unknown) => {
         tell(cause);
         saving.error(cause);
+        this.#goOn();
       },
       complete: () => {
         tell(undefined);
-        saving.next(lsn);
-        saving.complete();
+        complete(saving, lsn);
+        this.#goOn();
       },
     });
     return saving;
@@ -309,8 +354,7 @@ export class LiveProjection<T, S> implements Projection<S> {
 
   /** Where the log is held as yet. */
   get #heldLsn(): number {
-    const reader = readerName(this.name);
-    return this.#log.readers().find((held) => held.name === reader)?.lsn ?? this.#options.after;
+    return this.#log.readers().find(({ name }) => name === this.#reader)?.lsn ?? this.#options.after;
   }
 
   /** Up to where every reader has the log. */
@@ -320,30 +364,47 @@ export class LiveProjection<T, S> implements Projection<S> {
     return lsn > (checkpoint?.lsn ?? 0) ? this.#log.checkpoint(lsn) : EMPTY;
   }
 
-  #fail(error: unknown): void {
-    if (this.#ended.closed || this.#ending) return;
-    this.#ending = true;
+  /** Applies nothing more. */
+  #stop(ending: Ending): void {
+    this.#ending = ending;
     this.#following.unsubscribe();
+  }
+
+  /** Ends as soon as nothing of it is on its way to the disk. */
+  #end(ending: Ending): void {
+    if (!this.#ending) this.#stop(ending);
+    this.#goOn();
+  }
+
+  /** State first: who hears of the end may start it again. */
+  #over({ error }: Ending): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#showing?.unsubscribe();
-    this.#log.progress(readerName(this.name), undefined);
-    this.#states.error(error);
+    this.#log.progress(this.#reader, undefined);
+    const heard = this.#states.observed;
+    if (error === undefined && this.#showing && this.#current && this.#caughtUp) this.#states.next(this.#current);
     this.#ended.complete();
+    this.#heard = heard;
+    if (error === undefined) this.#states.complete();
+    // eslint-disable-next-line rxjs-x/throw-error -- handed on as it came
+    else this.#states.error(error);
+    this.#applied.complete();
+    this.#taken.complete();
+    if (error === undefined || heard) return;
     // A failure may come before whoever has made it can listen.
     this.#log.scheduler.schedule(() => {
       if (!this.#heard) reportUnhandled(error);
     });
   }
+}
 
-  #end(): void {
-    this.#ending = true;
-    if (this.#showing) {
-      this.#showing.unsubscribe();
-      this.#show();
-    }
-    this.#log.progress(readerName(this.name), undefined);
-    this.#states.complete();
-    this.#applied.complete();
-    this.#taken.complete();
-    this.#ended.complete();
-  }
+/** How a projection ends. */
+interface Ending {
+  readonly error: unknown;
+}
+
+function complete<R>(subject: AsyncSubject<R>, result: R): void {
+  subject.next(result);
+  subject.complete();
 }

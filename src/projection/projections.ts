@@ -7,7 +7,7 @@ import type { Projection, ProjectOptions } from './projection';
 /** The projections of a log that run. */
 export class Projections<T> {
   readonly #log: ProjectedLog<T>;
-  readonly #running = new Map<string, { finish(): Observable<never> }>();
+  readonly #running = new Map<string, Pick<LiveProjection<unknown, unknown>, 'finish' | 'fail'>>();
 
   constructor(log: ProjectedLog<T>) {
     this.#log = log;
@@ -24,8 +24,11 @@ export class Projections<T> {
     return projection;
   }
 
-  /** Ends all of them, each with a last snapshot. Never fails. */
-  finish(): Observable<never> {
-    return defer(() => merge(...[...this.#running.values()].map((projection) => projection.finish())));
+  /** Ends all of them: each with a last snapshot, or with a failure of the log and none. Never fails. */
+  finish(failure?: Error): Observable<never> {
+    return defer(() => {
+      const running = [...this.#running.values()];
+      return merge(...running.map((projection) => (failure ? projection.fail(failure) : projection.finish())));
+    });
   }
 }

@@ -15,6 +15,8 @@ export interface CapOptions {
   readonly logNow: () => LogNow;
   /** Makes a checkpoint at `lsn`; behind the end of the segment being written, where that is to go too. */
   readonly checkpointAt: (lsn: number, endSegment: boolean) => void;
+  /** Makes durable what has been appended. */
+  readonly makeDurable: () => Observable<unknown>;
   /** Removes what may go already. */
   readonly sweep: Observable<never>;
   readonly onProblem: (error: unknown) => void;
@@ -78,7 +80,7 @@ export class Cap {
   }
 
   #enforce(): void {
-    const { ledger, holdsFile, retention, scheduler, checkpointAt, sweep, onProblem } = this.#options;
+    const { ledger, holdsFile, retention, scheduler, checkpointAt, makeDurable, sweep, onProblem } = this.#options;
     const { lastLsn, durableLsn, askedLsn } = this.#options.logNow();
     const { uses } = ledger;
     const now = scheduler.now();
@@ -86,12 +88,22 @@ export class Cap {
     this.#timer?.unsubscribe();
     this.#timer = dueAt === undefined ? undefined : this.#lookIn(dueAt - now);
 
+    if (lsn === lastLsn && durableLsn < lastLsn) {
+      // Mode `nosync`: what is to go must be durable first, or a crash could put new records in its place.
+      makeDurable().subscribe({
+        complete: () => {
+          this.look();
+        },
+        // The log has stopped.
+        error: () => undefined,
+      });
+      return;
+    }
     const { holds } = holdsFile;
     const heldLsn = holds.readers.reduce((least, reader) => Math.min(least, reader.lsn), Infinity);
-    const wanted = lsn === lastLsn && durableLsn < lastLsn ? durableLsn : lsn;
-    if (retention.evenIfRead && Math.max(heldLsn, holds.cutLsn) < wanted) {
+    if (retention.evenIfRead && Math.max(heldLsn, holds.cutLsn) < lsn) {
       // Said durably first: an opening that finishes the removal after a crash goes by it.
-      holdsFile.cut(wanted).subscribe({
+      holdsFile.cut(lsn).subscribe({
         complete: () => {
           this.look();
         },
@@ -99,7 +111,7 @@ export class Cap {
       });
       return;
     }
-    const free = Math.min(wanted, Math.max(heldLsn, holds.cutLsn));
+    const free = Math.min(lsn, Math.max(heldLsn, holds.cutLsn));
     const current = uses.at(-1)?.firstLsn ?? Infinity;
     const ends = uses.map(({ firstLsn }) => firstLsn - 1);
     const endSegment = free === lastLsn && current <= lastLsn;

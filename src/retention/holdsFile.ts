@@ -7,7 +7,7 @@ import type { OneAtATime } from './oneAtATime';
 
 /** What is asked of `readers.meta`. */
 type Move =
-  | { readonly kind: 'hold'; readonly name: string; readonly lsn: number }
+  | { readonly kind: 'hold'; readonly name: string; readonly lsn: number; readonly mayGoBack: boolean }
   | { readonly kind: 'release'; readonly name: string };
 
 export interface HoldsFileOptions {
@@ -19,6 +19,8 @@ export interface HoldsFileOptions {
   readonly exclusively: OneAtATime;
   /** LSN up to which records may be gone. */
   readonly goneLsn: () => number;
+  /** What is held proves that it was durable. */
+  readonly durableLsn: () => number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Runs in the same turn behind each change that is durable. */
@@ -50,9 +52,13 @@ export class HoldsFile {
   /** Completes when the file says what `holds` says. Only within a turn of `exclusively`. */
   readonly settled: Observable<never> = defer(() => (this.#unsure ? this.#save(this.#holds) : EMPTY));
 
-  /** Hot. */
-  hold(name: string, lsn: number): Observable<boolean> {
-    return this.#ask({ kind: 'hold', name, lsn });
+  /**
+   * Hot.
+   *
+   * @param mayGoBack whether the reader may stand behind `lsn` already: it begins anew, where the log has all of that yet.
+   */
+  hold(name: string, lsn: number, mayGoBack = false): Observable<boolean> {
+    return this.#ask({ kind: 'hold', name, lsn, mayGoBack });
   }
 
   /** Hot. */
@@ -128,10 +134,13 @@ export class HoldsFile {
     if (move.kind === 'release') return was ? { ...holds, readers: others } : holds;
     const { lsn } = move;
     if (was?.lsn === lsn) return holds;
-    if (was && lsn < was.lsn) {
+    const durableLsn = this.#options.durableLsn();
+    if (lsn > durableLsn) throw new RangeError(`lsn must be at most ${durableLsn}, the durable LSN, not ${lsn}`);
+    if (was && lsn < was.lsn && !move.mayGoBack) {
       throw new RangeError(`lsn must be at least ${was.lsn}, where reader ${JSON.stringify(name)} is, not ${lsn}`);
     }
-    const goneLsn = this.#options.goneLsn();
+    // What a cap has cut may go at any time.
+    const goneLsn = Math.max(this.#options.goneLsn(), holds.cutLsn);
     if (lsn < goneLsn) throw new WalTruncatedError(lsn + 1, goneLsn + 1);
     if (!was && others.length >= MAX_READERS) {
       throw new RangeError(`a log has at most ${MAX_READERS} readers: release those that are no longer there`);

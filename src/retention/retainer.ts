@@ -33,6 +33,8 @@ export interface RetainerOptions {
   /** How segments go. */
   readonly removal: Pick<CheckpointOptions, 'remove' | 'syncDir' | 'segments'>;
   readonly logNow: () => LogNow;
+  /** Makes durable what has been appended. Nothing on a log that is closing. */
+  readonly makeDurable: () => Observable<unknown>;
   /** Makes a checkpoint by itself at `lsn`; behind the end of the segment being written, where that is to go too. */
   readonly checkpointAt: (lsn: number, endSegment: boolean) => void;
 }
@@ -72,6 +74,7 @@ export class Retainer {
       save: (holds) => saveReaders(store, holds, recovered.logId),
       exclusively: this.exclusively,
       goneLsn: () => this.#goneLsn,
+      durableLsn: () => options.logNow().durableLsn,
       now: wallNow,
       onSaved: () => {
         this.#onReaders();
@@ -91,11 +94,17 @@ export class Retainer {
       holdsFile: this.#holdsFile,
       logNow: options.logNow,
       checkpointAt: options.checkpointAt,
+      makeDurable: options.makeDurable,
       sweep: this.exclusively(this.#sweep()),
       onProblem: (error) => {
         this.#onProblem(error);
       },
     });
+  }
+
+  /** LSN up to which records may be gone. */
+  get goneLsn(): number {
+    return this.#goneLsn;
   }
 
   get readers(): readonly Reader[] {
@@ -109,8 +118,8 @@ export class Retainer {
     return this.#changed$.pipe(map(() => this.#now()));
   });
 
-  hold(name: string, lsn: number): Observable<boolean> {
-    return this.#holdsFile.hold(name, lsn);
+  hold(name: string, lsn: number, mayGoBack?: boolean): Observable<boolean> {
+    return this.#holdsFile.hold(name, lsn, mayGoBack);
   }
 
   release(name: string): Observable<boolean> {

@@ -16,6 +16,7 @@ import { MAX_READERS_FILE_BYTES, READERS_FILE, decodeReadersFile } from '../form
 import { NO_HOLDS, floorOf } from '../retention/floor';
 import { HEADER_BYTES, LOG_ID_BYTES, decodeHeader, type SegmentHeader } from '../format/header';
 import { asIoError } from '../ioError';
+import { provenBeside, type ProofBeside } from '../provenBeside';
 import { eachFile, withFile } from '../reading/segmentFrames';
 import { segmentName, segmentSequences, type SegmentStore } from '../store/segmentStore';
 import type { Checkpoint, Holds } from '../types';
@@ -43,6 +44,8 @@ export interface Remains {
   /** Of the log that most headers belong to; zeros where nothing tells. */
   readonly logId: Uint8Array;
   readonly checkpoint: Checkpoint | undefined;
+  /** What the files beside the segments prove of its end. */
+  readonly proof: ProofBeside;
   /** Names of the readers that it was kept for. */
   readonly readers: readonly string[];
   /** In the order of their records. */
@@ -224,7 +227,8 @@ function putInOrder(
     expected = remnant.sequence + 1;
   }
   const readers = (holds ?? NO_HOLDS).readers.map(({ name }) => name);
-  return { logId, checkpoint, readers, segments: byFirstLsn(segments), gaps: [...gaps, ...strange] };
+  const proof = provenBeside(checkpoint, holds ?? NO_HOLDS);
+  return { logId, checkpoint, proof, readers, segments: byFirstLsn(segments), gaps: [...gaps, ...strange] };
 }
 
 const STRANGE = 'it belongs to another log';

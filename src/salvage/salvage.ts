@@ -1,8 +1,8 @@
 import { EMPTY, concat, concatMap, defer, from, map, tap, type Observable } from 'rxjs';
-import { CHECKPOINT_FILE } from '../format/checkpoint';
 import { asIoError } from '../ioError';
 import { withFile } from '../reading/segmentFrames';
 import { segmentName, type SegmentStore } from '../store/segmentStore';
+import { lostAtTheEnd } from '../provenBeside';
 import type { Checkpoint } from '../types';
 import type { Gap } from './gap';
 import { ReadableFile } from './readable';
@@ -74,18 +74,19 @@ export class Salvage {
 
   /** What only the end of the log tells. */
   end(): readonly Gap[] {
-    const checkpointLsn = this.remains.checkpoint?.lsn ?? 0;
+    const { proof } = this.remains;
     const lastLsn = this.#lastLsn ?? 0;
-    if (lastLsn >= checkpointLsn) return [];
+    const reason = lostAtTheEnd(lastLsn, proof);
+    if (reason === undefined) return [];
     const last = this.segments.at(-1);
     return [
       {
-        file: last ? segmentName(last.sequence) : CHECKPOINT_FILE,
+        file: last ? segmentName(last.sequence) : proof.file,
         offset: last?.size ?? 0,
         bytes: 0,
         firstLsn: lastLsn + 1,
-        lastLsn: checkpointLsn,
-        reason: `the log ends here, and checkpoint.meta proves that LSN ${checkpointLsn} was durable`,
+        lastLsn: proof.lsn,
+        reason,
         torn: false,
       },
     ];
@@ -141,6 +142,7 @@ export class Salvage {
         nextFirstLsn: behind[0]?.sequence === sequence + 1 ? behind[0].firstLsn : undefined,
         isLast: behind.length === 0,
         checkpointLsn: this.remains.checkpoint?.lsn ?? 0,
+        besideLsn: this.remains.proof.lsn,
       });
       return scan.run().pipe(
         tap({

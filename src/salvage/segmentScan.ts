@@ -44,6 +44,8 @@ export interface SegmentScanOptions {
   readonly isLast: boolean;
   /** The checkpoint's LSN: known to have been durable, and not needed any more. */
   readonly checkpointLsn: number;
+  /** Up to here a file beside the segments proves the log to have been durable. */
+  readonly besideLsn: number;
 }
 
 /** Records that can be lost at one place: as many as fit into a gigabyte. A frame that claims more is none of ours. */
@@ -222,8 +224,8 @@ export class SegmentScan {
 
   /** Whether the break is what a crash may leave at the end of a log. */
   #isTorn(end: number): Observable<boolean> {
-    const { isLast, checkpointLsn, logId, size, groups } = this.options;
-    const isProven = this.lastLsn < checkpointLsn || this.#provenLsn > this.lastLsn;
+    const { isLast, besideLsn, logId, size, groups } = this.options;
+    const isProven = this.lastLsn < besideLsn || this.#provenLsn > this.lastLsn;
     // What cannot be read may have been anything.
     if (!this.#break || !isLast || isProven || this.file.hasBadPlace) return of(false);
     const { invalid } = this.#break;

@@ -30,6 +30,10 @@ export interface HttpServerOptions {
 
 /** Streams at a time: a browser opens one a tab. */
 const MAX_STREAMS = 64;
+/** Connections at a time: each is a descriptor of the process that writes the log. */
+const MAX_CONNECTIONS = 2 * MAX_STREAMS;
+/** How long a connection may say nothing, in milliseconds. */
+const SILENCE_MS = 5000;
 /** Milliseconds in which clients may take their last event. */
 const FAREWELL_MS = 500;
 /** How soon a browser comes back, in milliseconds. */
@@ -56,9 +60,12 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => {
+    const limits = { headersTimeout: SILENCE_MS, requestTimeout: SILENCE_MS, connectionsCheckingInterval: SILENCE_MS };
+    this.#server = createServer(limits, (request, response) => {
       this.#answer(request, response);
     });
+    // Further ones are closed as they come.
+    this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   /**
@@ -129,6 +136,11 @@ export class HttpServer {
   #stream(response: ServerResponse): void {
     if (this.#streams >= MAX_STREAMS) {
       refuse(response, 503, `There are ${MAX_STREAMS} pages open already`);
+      return;
+    }
+    // It stands behind an answer that never ends, and nobody would say when its client has gone.
+    if (!response.socket) {
+      refuse(response, 503, 'There is a stream on this connection already');
       return;
     }
     this.#streams += 1;

@@ -206,6 +206,11 @@ class Tail {
         return;
       }
     }
+    // Whoever was told may have appended, to a disk that takes no time.
+    if (this.#lsn < this.log.durableLsn()) {
+      this.wake();
+      return;
+    }
     const end = this.ring.ended();
     if (!end) return;
     if (end.failure) this.subscriber.error(end.failure);
