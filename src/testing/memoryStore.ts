@@ -1,6 +1,7 @@
 import { asyncScheduler, concat, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { WalLockedError } from '../errors';
 import type { SegmentAccess, SegmentFile, SegmentStore, Unlock } from '../store/segmentStore';
+import { SyncedBytes } from './syncedBytes';
 
 /** What a store can be asked to do. `syncDir`, `list` and `lock` have no file. */
 export type StoreOperationKind =
@@ -73,9 +74,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 }
 
 interface Inode {
-  data: Uint8Array;
-  /** The content at its last fsync. */
-  durable: Uint8Array;
+  readonly content: SyncedBytes;
   /** When it was last written: virtual inside `TestScheduler.run`. */
   modifiedAt: number;
 }
@@ -92,17 +91,17 @@ class InMemoryStore implements MemoryStore {
     this.dir = dir;
     this.#plan = plan;
     for (const [name, content] of files ?? []) {
-      this.#names.set(name, { data: copy(content), durable: copy(content), modifiedAt: asyncScheduler.now() });
+      this.#names.set(name, { content: new SyncedBytes(content), modifiedAt: asyncScheduler.now() });
     }
     this.#durableNames = new Map(this.#names);
   }
 
   snapshot(): Map<string, Uint8Array> {
-    return new Map([...this.#names].map(([name, { data }]) => [name, copy(data)]));
+    return new Map([...this.#names].map(([name, { content }]) => [name, content.slice()]));
   }
 
   durableSnapshot(): Map<string, Uint8Array> {
-    return new Map([...this.#durableNames].map(([name, { durable }]) => [name, copy(durable)]));
+    return new Map([...this.#durableNames].map(([name, { content }]) => [name, content.durable()]));
   }
 
   lock(): Observable<Unlock> {
@@ -124,8 +123,8 @@ class InMemoryStore implements MemoryStore {
     return this.#do({ kind: access === 'create' ? 'create' : 'open', file: name }, () => {
       let inode = this.#names.get(name);
       if (access === 'create') {
-        inode ??= { data: new Uint8Array(0), durable: new Uint8Array(0), modifiedAt: 0 };
-        inode.data = new Uint8Array(0);
+        inode ??= { content: new SyncedBytes(), modifiedAt: 0 };
+        inode.content.resize(0);
         inode.modifiedAt = asyncScheduler.now();
         this.#names.set(name, inode);
       }
@@ -185,28 +184,26 @@ class InMemoryStore implements MemoryStore {
       });
     return {
       name,
-      size: () => act({ kind: 'size' }, () => inode.data.length),
+      size: () => act({ kind: 'size' }, () => inode.content.length),
       read: (position, length) =>
-        act({ kind: 'read', position, bytes: length }, () => copy(inode.data.subarray(position, position + length))),
+        act({ kind: 'read', position, bytes: length }, () => inode.content.slice(position, position + length)),
       write: (pieces, position) => {
         const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
         return act({ kind: 'write', position, bytes }, () => {
-          if (bytes === 0) return;
-          inode.data = resized(inode.data, Math.max(inode.data.length, position + bytes));
           let at = position;
           for (const piece of pieces) {
-            inode.data.set(piece, at);
+            inode.content.write(at, piece);
             at += piece.length;
           }
         });
       },
       sync: () =>
         act({ kind: 'sync' }, () => {
-          inode.durable = copy(inode.data);
+          inode.content.sync();
         }),
       truncate: (size) =>
         act({ kind: 'truncate' }, () => {
-          inode.data = resized(inode.data, size);
+          inode.content.resize(size);
         }),
       close: () =>
         act({ kind: 'close' }, () => {
@@ -214,18 +211,6 @@ class InMemoryStore implements MemoryStore {
         }),
     };
   }
-}
-
-/** Not `slice`: a Buffer's is a view. */
-function copy(data: Uint8Array): Uint8Array {
-  return new Uint8Array(data);
-}
-
-function resized(data: Uint8Array, size: number): Uint8Array {
-  if (size <= data.length) return copy(data.subarray(0, size));
-  const grown = new Uint8Array(size);
-  grown.set(data);
-  return grown;
 }
 
 function noSuchFile(syscall: string, name: string): Error {
