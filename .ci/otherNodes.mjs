@@ -24,7 +24,7 @@ const VERSIONS = ['22.23.3', '24.21.0'];
 const SPECS = [
   'spec/store/',
   'spec/format/golden',
-  'spec/wal/(checkpoint|observer|rotation|shutdown).spec',
+  'spec/wal/(acks|checkpoint|observer|rotation|shutdown).spec',
   'spec/(openWal|signal|untilAborted|writable|clock).spec',
 ];
 /** Records that the program must have been told of before it is killed. */
