@@ -4,6 +4,7 @@ import { Entries } from './entries';
 import { WalClosedError, WalTruncatedError } from './errors';
 import { checkReadOptions, checkTailOptions } from './options';
 import type { LogNow } from './logNow';
+import { paged } from './paged';
 import { pastTheEnd, readRuns, type PlacedRun, type ReadRunsOptions } from './read';
 import { entriesOf } from './reading/entriesOf';
 import type { SegmentStore } from './store/segmentStore';
@@ -50,7 +51,7 @@ export class LogReader<T> {
         defer(() => {
           this.#refuse('read', after);
           const until = Math.min(this.#log.now().durableLsn, options.until ?? Infinity);
-          return this.#runs({ after, until, wanted$ });
+          return paged(({ lsn = after, place }) => this.#runs({ after: lsn, until, place }), wanted$);
         }).pipe(entriesOf(this.#log.codec, after)),
       signal,
     );

@@ -38,7 +38,7 @@ export class Pull<T> {
     if (this.signal?.aborted && !this.#isStopped) {
       const { reason } = this.signal as { readonly reason: unknown };
       this.stop();
-       
+
       taker.error(reason);
     } else if (this.#at < this.#kept.length) {
       const value = this.#kept[this.#at] as T;

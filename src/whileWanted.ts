@@ -1,4 +1,4 @@
-import { Observable, takeUntil, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
+import { Observable, Subscription, takeUntil, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
 
 /**
  * Ends a source with its subscriber, also one that hands out everything before `subscribe` returns: `subscriber.add` alone would
@@ -6,9 +6,14 @@ import { Observable, takeUntil, type MonoTypeOperatorFunction, type Subscriber }
  */
 export function whileWanted<T>(subscriber: Subscriber<unknown>): MonoTypeOperatorFunction<T> {
   const unwanted$ = new Observable<void>((stop) => {
-    subscriber.add(() => {
+    const wanted = new Subscription(() => {
       stop.next();
     });
+    subscriber.add(wanted);
+    // A subscriber may outlive many sources.
+    return () => {
+      subscriber.remove(wanted);
+    };
   });
   return takeUntil(unwanted$);
 }

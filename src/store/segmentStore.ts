@@ -120,8 +120,7 @@ export function segmentSequences(names: readonly string[]): number[] {
 export function isLeftover(name: string): boolean {
   if (!name.endsWith(TEMPORARY_SUFFIX)) return false;
   const whole = name.slice(0, -TEMPORARY_SUFFIX.length);
-  const known = whole === CHECKPOINT_FILE || whole === READERS_FILE;
-  return known || segmentSequence(whole) !== undefined || snapshotOf(whole) !== undefined;
+  return isWhole(whole);
 }
 
 /**
@@ -130,6 +129,11 @@ export function isLeftover(name: string): boolean {
  */
 export function knownName(name: string): string {
   const lower = name.toLowerCase();
-  const isOurs = lower === CHECKPOINT_FILE || segmentSequence(lower) !== undefined || isLeftover(lower);
-  return isOurs ? lower : name;
+  return isWhole(lower) || isLeftover(lower) ? lower : name;
+}
+
+/** Whether a name is one that this log gives to its files. */
+function isWhole(name: string): boolean {
+  const isMeta = name === CHECKPOINT_FILE || name === READERS_FILE;
+  return isMeta || segmentSequence(name) !== undefined || snapshotOf(name) !== undefined;
 }

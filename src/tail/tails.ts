@@ -1,4 +1,4 @@
-import { Observable, type Subscriber } from 'rxjs';
+import { BehaviorSubject, Observable, Subject, takeUntil, type Subscriber } from 'rxjs';
 import type { PlacedRun, ReadingPlace } from '../read';
 import type { Batch } from '../types';
 import { whileWanted } from '../whileWanted';
@@ -41,7 +41,7 @@ const TURN_BYTES = 128 * 1024;
 
 /**
  * Those who follow a log. Each reads from the disk until it has caught up, then what the commits bring, from memory; who falls behind the window in memory
- * reads from the disk again. They are served in turns, a run of frames each, so that the log goes on between them.
+ * reads from the disk again. They are served in turns, a run of frames each, wherever it is from, so that the log goes on between them.
  */
 export class Tails {
   readonly #log: TailedLog;
@@ -106,12 +106,14 @@ export class Tails {
   #serve(): void {
     if (this.#serving || this.#scheduled) return;
     this.#serving = true;
-    for (let next = this.#ready.shift(); next; next = this.#ready.shift()) {
+    while (this.#left > 0) {
+      const next = this.#ready.shift();
+      if (!next) break;
       this.#left -= next.step();
-      if (this.#left <= 0) break;
     }
     this.#serving = false;
-    if (this.#ready.length === 0) return;
+    // Also where nobody is ready: what comes from the disk yet in this turn has to wait for the next.
+    if (this.#left > 0) return;
     this.#scheduled = true;
     this.#log.later(() => {
       this.#scheduled = false;
@@ -143,6 +145,13 @@ class Tail {
   /** In the queue of those who wait to be served. */
   #queued = false;
   #reading = false;
+  /** What the disk has given and is to be shown: the runs of one chunk. The disk gives no more before they have been. */
+  #given: PlacedRun[] = [];
+  /** How the reading has ended, when it has: to be said behind {@link #given}. */
+  #readingEnd: { readonly failure?: unknown } | undefined;
+  readonly #givable$ = new BehaviorSubject(true);
+  /** Ends the reading that is under way. */
+  #letGo$: Subject<void> | undefined;
 
   constructor(
     private readonly log: TailedLog,
@@ -159,6 +168,7 @@ class Tail {
       this.options.wanted$.subscribe({
         next: (wanted) => {
           this.#wanted = wanted;
+          this.#letDiskGive();
           this.wake();
         },
         error: (error: unknown) => {
@@ -170,7 +180,8 @@ class Tail {
   }
 
   wake(): void {
-    if (this.#queued || this.#reading || !this.#wanted || this.subscriber.closed) return;
+    const waitsForDisk = this.#reading && this.#given.length === 0 && !this.#readingEnd;
+    if (this.#queued || waitsForDisk || !this.#wanted || this.subscriber.closed) return;
     this.#queued = true;
     this.ring.ready(this);
   }
@@ -178,7 +189,8 @@ class Tail {
   /** Shows one run, or does what there is to do instead. @returns how many bytes it has shown. */
   step(): number {
     this.#queued = false;
-    if (this.subscriber.closed || !this.#wanted || this.#reading) return 0;
+    if (this.subscriber.closed || !this.#wanted) return 0;
+    if (this.#reading) return this.#showGiven();
     const durableLsn = this.log.durableLsn();
     if (this.#lsn >= durableLsn) {
       this.#rest();
@@ -220,20 +232,56 @@ class Tail {
   #readFromDisk(durableLsn: number): void {
     this.#behind = true;
     this.#reading = true;
-    const runs$ = this.log.read(this.#lsn, durableLsn, this.#place, this.options.wanted$);
-    runs$.pipe(whileWanted(this.subscriber)).subscribe({
+    const runs$ = this.log.read(this.#lsn, durableLsn, this.#place, this.#givable$);
+    const letGo$ = (this.#letGo$ = new Subject<void>());
+    runs$.pipe(whileWanted(this.subscriber), takeUntil(letGo$)).subscribe({
       next: (run) => {
-        this.#lsn = run.lastLsn;
-        this.#place = run.place;
-        this.subscriber.next(run);
+        this.#given.push(run);
+        this.#letDiskGive();
+        this.wake();
       },
-      error: (error: unknown) => {
-        this.subscriber.error(error);
+      error: (failure: unknown) => {
+        this.#readingEnd = { failure };
+        this.wake();
       },
       complete: () => {
-        this.#reading = false;
+        this.#readingEnd = {};
         this.wake();
       },
     });
+  }
+
+  /** A reader that is in no hurry keeps no file open, which may be removed meanwhile: it goes on from its place when it wants more. */
+  #letGo(): void {
+    this.#letGo$?.next();
+    this.#given = [];
+    this.#readingEnd = undefined;
+    this.#reading = false;
+  }
+
+  /** @returns how many bytes it has shown. */
+  #showGiven(): number {
+    const run = this.#given.shift();
+    if (run) {
+      this.#lsn = run.lastLsn;
+      this.#place = run.place;
+      this.subscriber.next(run);
+      if (!this.#wanted) this.#letGo();
+      this.#letDiskGive();
+      this.wake();
+      return run.end - run.start;
+    }
+    const end = this.#readingEnd;
+    if (!end) return 0;
+    this.#reading = false;
+    this.#readingEnd = undefined;
+    if ('failure' in end) this.subscriber.error(end.failure);
+    else this.wake();
+    return 0;
+  }
+
+  #letDiskGive(): void {
+    const givable = this.#wanted && this.#given.length === 0;
+    if (givable !== this.#givable$.value) this.#givable$.next(givable);
   }
 }
