@@ -23,7 +23,7 @@ import { framesFrom, isDamage, isVanished, judgeTail, surveyBesideWriter, type F
 import { monotonicScheduler } from './clock';
 import { WalCorruptError, WalTruncatedError } from './errors';
 import { lsnBehind, recordFrames, type RecordFrame } from './format/group';
-import { HEADER_BYTES, decodeHeader } from './format/header';
+import { HEADER_BYTES, decodeHeader, type SegmentHeader } from './format/header';
 import { asIoError } from './ioError';
 import { checkMaxRecordBytes, checkReadOptions, integer } from './options';
 import { pastTheEnd } from './read';
@@ -260,6 +260,8 @@ class Follower {
         let { offset: end, lsn: lastLsn } = place;
         let proven = checkpoint?.lsn ?? 0;
         let kept = false;
+        /** Of its header now: an opening may have made it anew since the survey. */
+        let groups = segment.groups;
         /** This descriptor is the newer witness, and surely one of the file that has the name now. */
         const swear = (): Observable<never> => {
           kept = true;
@@ -274,7 +276,10 @@ class Follower {
           const passed = unproven.splice(0, left < 0 ? unproven.length : left);
           return from(passed).pipe(concatMap((frame) => this.#pass(frame)));
         };
-        const byMarks = this.#frames(file, place).pipe(
+        const onHeader = (header: SegmentHeader): void => {
+          ({ groups } = header);
+        };
+        const byMarks = this.#frames(file, place, onHeader).pipe(
           concatMap((frame) => {
             end = frame.offset + (frame.end - frame.start);
             lastLsn = lsnBehind(frame, lastLsn);
@@ -295,7 +300,6 @@ class Follower {
         const shown = concat(byMarks, byWitness).pipe(
           catchError((error: unknown) => {
             const { maxRecordBytes } = this;
-            const { groups } = segment;
             const logId = this.#logId;
             if (!isDamage(error) || error.offset === 0 || !logId) return throwError(() => error);
             this.#endLsn = lastLsn;
@@ -314,10 +318,16 @@ class Follower {
   }
 
   /** The frames behind `place`. */
-  #frames(file: SegmentFile, { offset, lsn }: Place): Observable<StoredFrame> {
+  #frames(
+    file: SegmentFile,
+    { offset, lsn }: Place,
+    onHeader?: (header: SegmentHeader) => void,
+  ): Observable<StoredFrame> {
     return file.read(0, HEADER_BYTES).pipe(
       concatMap((bytes) => {
-        const { logId, groups } = decodeHeader(bytes, file.name);
+        const header = decodeHeader(bytes, file.name);
+        const { logId, groups } = header;
+        onHeader?.(header);
         const before = this.#logId ?? logId;
         if (Buffer.compare(logId, before) !== 0) {
           const reason = 'it belongs to another log than at the last look';

@@ -121,6 +121,8 @@ export class LiveWal<T> implements Wal<T> {
   /** Since the log was opened. */
   readonly #counts = { rotations: 0, checkpoints: 0, rejected: 0 };
   #asked: Checkpoint | undefined;
+  /** LSN of the application's last checkpoint; at first of the one that the log was opened with. */
+  #markedLsn: number;
   #saved: Checkpoint | undefined;
   #failure: { readonly cause: unknown } | undefined;
   #sourceError: { readonly error: unknown } | undefined;
@@ -143,6 +145,7 @@ export class LiveWal<T> implements Wal<T> {
     this.#ackedLsn = recovered.lastLsn;
     this.#handedLsn = recovered.lastLsn;
     this.#asked = recovered.checkpoint;
+    this.#markedLsn = recovered.checkpoint?.lsn ?? 0;
     this.#saved = recovered.checkpoint;
     this.#outputs = new Outputs(recovered.lastLsn);
     const ack = (lsn: number): Ack => ({ lsn, durable: lsn <= this.#durableLsn });
@@ -172,10 +175,7 @@ export class LiveWal<T> implements Wal<T> {
       removal: this.#removal(),
       logNow: now,
       makeDurable: () => this.#makeDurable(),
-      checkpointAt: (lsn, endSegment) => {
-        // What becomes of it is told to the retainer.
-        this.#checkpointAt(lsn, endSegment).subscribe({ error: () => undefined });
-      },
+      checkpointAt: (lsn, endSegment) => this.#checkpointAt(lsn, endSegment),
     });
     this.#projections = new Projections({
       store,
@@ -189,7 +189,7 @@ export class LiveWal<T> implements Wal<T> {
       progress: (name, lsn) => {
         this.#retainer.progress(name, lsn);
       },
-      checkpoint: (lsn) => this.#checkpointAt(lsn, false),
+      checkpoint: (lsn) => (this.#refusal('checkpoint') ? EMPTY : this.#checkpointAt(lsn, false)),
     });
     this.#run(recovered);
     this.#shutdownSubscription = from(options.shutdown$ ?? NEVER).subscribe({
@@ -501,7 +501,9 @@ export class LiveWal<T> implements Wal<T> {
   async checkpoint(mark: CheckpointMark = {}): Promise<Checkpoint> {
     checkNames('mark', mark, ['lsn', 'epoch', 'transactionId']);
     const before = this.#asked;
-    const lsn = integer('lsn', mark.lsn ?? this.#lastLsn, before?.lsn ?? 0, this.#lastLsn);
+    // A cap or a projection may have gone further than the application, which does not know.
+    const marked = integer('lsn', mark.lsn ?? this.#lastLsn, this.#markedLsn, this.#lastLsn);
+    const lsn = Math.max(marked, before?.lsn ?? 0);
     const epoch = integer('epoch', mark.epoch ?? (before?.epoch ?? 0) + 1, before?.epoch ?? 0);
     const asked: Checkpoint = {
       lsn,
@@ -513,6 +515,7 @@ export class LiveWal<T> implements Wal<T> {
     // What cannot be encoded now, from within the codec, must not fail the line.
     encodeCheckpointFile(asked, this.#logId);
     this.#asked = asked;
+    this.#markedLsn = marked;
     const outcome = this.#checkpoints.wait(asked);
     const [done] = await Promise.all([outcome, this.#bar({ kind: 'checkpoint', checkpoint: asked })]);
     return done;
@@ -520,7 +523,8 @@ export class LiveWal<T> implements Wal<T> {
 
   /** The log's own, for a cap or a projection: with the application's epoch and transaction as they were. Not one that goes back. Hot. */
   #checkpointAt(lsn: number, endSegment: boolean): Observable<Checkpoint> {
-    if (this.#refusal('checkpoint') || lsn < (this.#asked?.lsn ?? 0)) return EMPTY;
+    if (this.#refusal('checkpoint')) return NEVER;
+    if (lsn < (this.#asked?.lsn ?? 0)) return EMPTY;
     const { epoch = 0, transactionId } = this.#asked ?? {};
     const asked: Checkpoint = { lsn, epoch, ...(transactionId === undefined ? {} : { transactionId }) };
     this.#asked = asked;
@@ -530,9 +534,9 @@ export class LiveWal<T> implements Wal<T> {
     return outcome$;
   }
 
-  /** As `sync`, for who must not wait for a promise. Nothing on a log that is closing. Hot. */
+  /** As `sync`, for who must not wait for a promise. Never answers on a log that is closing. Hot. */
   #makeDurable(): Observable<unknown> {
-    if (this.#refusal('sync')) return EMPTY;
+    if (this.#refusal('sync')) return NEVER;
     const barrier: Barrier = { kind: 'sync' };
     const done$ = this.#turns.ask(barrier);
     this.#barriers$.next(barrier);

@@ -1,5 +1,5 @@
 import { defer, filter, map, type OperatorFunction } from 'rxjs';
-import { isBareBytes } from '../codec/bareBytes';
+import { bareBytesOf } from '../codec/bareBytes';
 import { GroupEncoder } from '../codec/groupEncoder';
 import { NOT_WITHIN, encodeWithin, isInPlaceCodec, type InPlaceCodec } from '../codec/inPlaceCodec';
 import { WalRecordError } from '../errors';
@@ -56,7 +56,7 @@ export function serialize<T>(options: SerializeOptions<T>): OperatorFunction<T |
       const groupPayloadOf = ({ values }: Group<T>): Payload => {
         groups ??= new GroupEncoder({
           codec,
-          encode: (value) => bytesOf(codec.encode(value)),
+          encode: (value) => bareBytesOf(codec.encode(value)),
           isCommit,
           maxRecordBytes,
         });
@@ -98,7 +98,7 @@ type PayloadOf<T> = (value: T, commit: boolean) => Payload;
 /** The codec's own memory, for `frame` to copy. */
 function apart<T>(codec: Codec<T>, maxRecordBytes: number): PayloadOf<T> {
   return (value, commit) => {
-    const buffer = bytesOf(codec.encode(value));
+    const buffer = bareBytesOf(codec.encode(value));
     refuseTooLarge(buffer.length, maxRecordBytes);
     return { buffer, start: 0, end: buffer.length, commit };
   };
@@ -118,7 +118,7 @@ function inPlace<T>(codec: InPlaceCodec<T>, maxRecordBytes: number): PayloadOf<T
       arena.take(end);
       return new RoomyPayload(buffer, start, end, commit);
     }
-    const bytes = bytesOf(codec.encode(value));
+    const bytes = bareBytesOf(codec.encode(value));
     refuseTooLarge(bytes.length, maxRecordBytes);
     const at = arena.copy(bytes);
     return new RoomyPayload(arena.buffer, at, at + bytes.length, commit);
@@ -152,17 +152,6 @@ class RoomyPayload implements Payload {
     this.#isClaimed = true;
     return isFirst;
   }
-}
-
-/** Types end where JavaScript begins: a codec may give anything. */
-function bytesOf(encoded: unknown): Uint8Array {
-  if (isBareBytes(encoded)) return encoded;
-  if (encoded instanceof Uint8Array) {
-    const copy = new Uint8Array(encoded.length);
-    copy.set(encoded);
-    return copy;
-  }
-  throw new TypeError(`codec.encode must give a Uint8Array, not ${encoded === null ? 'null' : typeof encoded}`);
 }
 
 function rethrow({ error }: Rejection<unknown>): never {

@@ -24,6 +24,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { Awaitable } from '../awaitable';
+import { bareBytesOf } from '../codec/bareBytes';
 import { WalClosedError, WalProjectionError } from '../errors';
 import type { LogNow } from '../logNow';
 import { reportUnhandled } from '../outputs';
@@ -78,7 +79,8 @@ export class LiveProjection<T, S> implements Projection<S> {
   #kept: readonly number[] = [];
   /** LSN of the snapshot that was tried last, or that it began with. */
   #triedLsn: number;
-  #caughtUp = false;
+  /** What was durable when it began to follow: shown is the state from there on. */
+  #startLsn = Infinity;
   /** `reduce` may be changing the state that it was given. */
   #reducing = false;
   /** A change of the state is to be shown when this turn ends. */
@@ -234,13 +236,9 @@ export class LiveProjection<T, S> implements Projection<S> {
   }
 
   #follow(): Observable<Entry<T>> {
-    return this.#log.tail({
-      after: this.lsn,
-      onCaughtUp: () => {
-        this.#caughtUp = true;
-        this.#show();
-      },
-    });
+    this.#startLsn = this.#log.now().durableLsn;
+    // Where there is nothing to apply.
+    return this.#log.tail({ after: this.lsn, onCaughtUp: () => this.#show() });
   }
 
   #apply(entry: Entry<T>): void {
@@ -279,7 +277,7 @@ export class LiveProjection<T, S> implements Projection<S> {
   #show(): void {
     this.#showing = undefined;
     this.#log.progress(this.#reader, this.lsn);
-    if (this.#current && this.#caughtUp) this.#states.next(this.#current);
+    if (this.#current && this.lsn >= this.#startLsn) this.#states.next(this.#current);
   }
 
   /** Asks for a snapshot of all that has been applied by now. Hot: what becomes of it. */
@@ -318,7 +316,7 @@ export class LiveProjection<T, S> implements Projection<S> {
     this.#triedLsn = lsn;
     let bytes = 0;
     const work$ = defer(() => {
-      const state = codec.encode((this.#current as Projected<S>).state);
+      const state = bareBytesOf(codec.encode((this.#current as Projected<S>).state));
       bytes = state.length;
       const kept = [lsn, ...this.#kept.filter((other) => other !== lsn)].slice(0, 2);
       return concat(
@@ -383,7 +381,9 @@ export class LiveProjection<T, S> implements Projection<S> {
     this.#showing?.unsubscribe();
     this.#log.progress(this.#reader, undefined);
     const heard = this.#states.observed;
-    if (error === undefined && this.#showing && this.#current && this.#caughtUp) this.#states.next(this.#current);
+    if (error === undefined && this.#showing && this.#current && this.lsn >= this.#startLsn) {
+      this.#states.next(this.#current);
+    }
     this.#ended.complete();
     this.#heard = heard;
     if (error === undefined) this.#states.complete();

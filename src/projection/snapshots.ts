@@ -11,12 +11,13 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
+import { afterFailure } from '../afterFailure';
 import { WalCorruptError, WalVersionError } from '../errors';
 import { decodeSnapshot, encodeSnapshot, snapshotName, snapshotOf, type Snapshot } from '../format/snapshot';
 import { asIoError } from '../ioError';
 import { withFile } from '../reading/segmentFrames';
 import { replaceFile } from '../store/replaceFile';
-import type { SegmentStore } from '../store/segmentStore';
+import { TEMPORARY_SUFFIX, type SegmentStore } from '../store/segmentStore';
 
 /** What looking for a projection's snapshots has found. */
 export interface Found {
@@ -72,7 +73,11 @@ export class Snapshots {
   save(snapshot: Snapshot): Observable<never> {
     const file = snapshotName(this.name, snapshot.lsn);
     const pieces = encodeSnapshot(snapshot, this.logId);
-    return replaceFile(this.store, file, (open) => open.write(pieces, 0)).pipe(asIoError('Saving', file));
+    return replaceFile(this.store, file, (open) => open.write(pieces, 0)).pipe(
+      // As large as the state, and of a name that no later one takes.
+      afterFailure(() => this.store.remove(file + TEMPORARY_SUFFIX)),
+      asIoError('Saving', file),
+    );
   }
 
   /** Removes all but those of these LSNs. Fails with `WalIoError`. */

@@ -14,8 +14,8 @@ export interface CapOptions {
   readonly holdsFile: HoldsFile;
   readonly logNow: () => LogNow;
   /** Makes a checkpoint at `lsn`; behind the end of the segment being written, where that is to go too. */
-  readonly checkpointAt: (lsn: number, endSegment: boolean) => void;
-  /** Makes durable what has been appended. */
+  readonly checkpointAt: (lsn: number, endSegment: boolean) => Observable<unknown>;
+  /** Makes durable what has been appended. Never answers on a log that is closing. */
   readonly makeDurable: () => Observable<unknown>;
   /** Removes what may go already. */
   readonly sweep: Observable<never>;
@@ -34,6 +34,9 @@ export class Cap {
   /** LSN of the one that is on its way; -1 where none is. */
   #askedLsn = -1;
   #measured = false;
+  #isMeasuring = false;
+  /** A cut, a sync or a checkpoint of its own is on its way. */
+  #isBusy = false;
   #stopped = false;
   /** A look is on its way. */
   #isDue = false;
@@ -42,24 +45,59 @@ export class Cap {
 
   constructor(options: CapOptions) {
     this.#options = options;
-    const { ledger, retention, onProblem } = options;
     // Beside the first appends: an opening does not wait for it.
-    merge(...(retention.maxBytes === undefined ? [] : [ledger.sizes]), ledger.ages).subscribe({
-      complete: () => {
-        this.#measured = true;
-        this.look();
-      },
-      error: onProblem,
-    });
+    this.#measure();
   }
 
   /** At the end of this turn: whoever says that something has changed may be in the midst of it. */
   look(): void {
-    if (this.#stopped || !this.#measured || this.#isDue) return;
+    if (this.#stopped || this.#isDue) return;
+    if (!this.#measured) {
+      this.#measure();
+      return;
+    }
     this.#isDue = true;
     this.#look = this.#options.scheduler.schedule(() => {
       this.#isDue = false;
       this.#enforce();
+    });
+  }
+
+  /** Whether sizes and ages are known: while they are not, nothing can be kept under a cap. */
+  get isMeasured(): boolean {
+    return this.#measured;
+  }
+
+  /** Asks again at the next look where it fails. */
+  #measure(): void {
+    if (this.#isMeasuring) return;
+    this.#isMeasuring = true;
+    const { ledger, retention, onProblem } = this.#options;
+    merge(...(retention.maxBytes === undefined ? [] : [ledger.sizes]), ledger.ages).subscribe({
+      complete: () => {
+        this.#isMeasuring = false;
+        this.#measured = true;
+        this.look();
+      },
+      error: (error: unknown) => {
+        this.#isMeasuring = false;
+        onProblem(error);
+      },
+    });
+  }
+
+  /** Does one thing at a time, and then looks anew: what is asked for meanwhile would be out of date when its turn comes. */
+  #do(work$: Observable<unknown>): void {
+    this.#isBusy = true;
+    work$.subscribe({
+      complete: () => {
+        this.#isBusy = false;
+        this.look();
+      },
+      error: (error: unknown) => {
+        this.#isBusy = false;
+        this.#options.onProblem(error);
+      },
     });
   }
 
@@ -80,7 +118,7 @@ export class Cap {
   }
 
   #enforce(): void {
-    const { ledger, holdsFile, retention, scheduler, checkpointAt, makeDurable, sweep, onProblem } = this.#options;
+    const { ledger, holdsFile, retention, scheduler, checkpointAt, makeDurable, sweep } = this.#options;
     const { lastLsn, durableLsn, askedLsn } = this.#options.logNow();
     const { uses } = ledger;
     const now = scheduler.now();
@@ -88,27 +126,17 @@ export class Cap {
     this.#timer?.unsubscribe();
     this.#timer = dueAt === undefined ? undefined : this.#lookIn(dueAt - now);
 
+    if (this.#isBusy) return;
     if (lsn === lastLsn && durableLsn < lastLsn) {
       // Mode `nosync`: what is to go must be durable first, or a crash could put new records in its place.
-      makeDurable().subscribe({
-        complete: () => {
-          this.look();
-        },
-        // The log has stopped.
-        error: () => undefined,
-      });
+      this.#do(makeDurable());
       return;
     }
     const { holds } = holdsFile;
     const heldLsn = holds.readers.reduce((least, reader) => Math.min(least, reader.lsn), Infinity);
     if (retention.evenIfRead && Math.max(heldLsn, holds.cutLsn) < lsn) {
       // Said durably first: an opening that finishes the removal after a crash goes by it.
-      holdsFile.cut(lsn).subscribe({
-        complete: () => {
-          this.look();
-        },
-        error: onProblem,
-      });
+      this.#do(holdsFile.cut(lsn));
       return;
     }
     const free = Math.min(lsn, Math.max(heldLsn, holds.cutLsn));
@@ -119,7 +147,7 @@ export class Cap {
     if (target === 0) return;
     if (target > askedLsn || endSegment) {
       this.#askedLsn = Math.max(target, askedLsn);
-      checkpointAt(this.#askedLsn, endSegment);
+      this.#do(checkpointAt(this.#askedLsn, endSegment));
     } else {
       sweep.subscribe();
     }

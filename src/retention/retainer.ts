@@ -33,10 +33,10 @@ export interface RetainerOptions {
   /** How segments go. */
   readonly removal: Pick<CheckpointOptions, 'remove' | 'syncDir' | 'segments'>;
   readonly logNow: () => LogNow;
-  /** Makes durable what has been appended. Nothing on a log that is closing. */
+  /** Makes durable what has been appended. Never answers on a log that is closing. */
   readonly makeDurable: () => Observable<unknown>;
   /** Makes a checkpoint by itself at `lsn`; behind the end of the segment being written, where that is to go too. */
-  readonly checkpointAt: (lsn: number, endSegment: boolean) => void;
+  readonly checkpointAt: (lsn: number, endSegment: boolean) => Observable<unknown>;
 }
 
 const DEFAULT_STUCK_AFTER_MS = 60_000;
@@ -173,7 +173,7 @@ export class Retainer {
     const { error } = outcome;
     this.#cap?.onCheckpoint(outcome);
     if (error === undefined) {
-      this.#problem = undefined;
+      if (this.#cap?.isMeasured ?? true) this.#problem = undefined;
       this.#cap?.look();
     } else if (error instanceof WalError) {
       this.#problem = error;

@@ -147,7 +147,8 @@ export class HttpServer {
     response.once('close', () => {
       this.#streams -= 1;
     });
-    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
+    // Nothing comes behind it, so that nobody waits for the connection when it ends.
+    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', Connection: 'close' });
     const events$ = concat(
       of(`retry: ${RECONNECT_MS}\n\n`),
       this.#options.events.pipe(takeUntil(this.#closing$)),
