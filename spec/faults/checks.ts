@@ -55,7 +55,7 @@ export const CHECKS = {
   'power cuts: groups': (states) => underPowerCuts('groups', states),
   'power cuts: projections': async (states) => void (await powerCuts(appliesEachOnce(14), { states })),
   'power cuts: a projection without a snapshot': async (states) =>
-    void (await powerCuts(appliesEachOnce(12, { slow: 10 }), { states, seed: 3 })),
+    void (await powerCuts(appliesEachOnce(30, { slow: 28 }), { states, seed: 3 })),
   'power cuts: readers': async (states) => void (await powerCuts(keepsReaders(), { states, seed: 7 })),
   'power cuts: a cap that cuts': async (states) => void (await powerCuts(cutsReaders(), { states })),
   'a torn batch does not come back': tornBatch,

@@ -39,7 +39,7 @@ const upTo = (lsn: number): number[] => Array.from({ length: lsn }, (_, index) =
 /** Appends 1, 2, 3 and so on; each value is its LSN. Two projections of different pace take snapshots, and let the log go. */
 export const appliesEachOnce = (
   records: number,
-  options: { readonly checkpoint?: boolean } = {},
+  options: ProjectionsOptions = {},
 ): PowerCutTest<number> => ({
   async use(disk, promise, random) {
     const wal = await openSmall(disk);

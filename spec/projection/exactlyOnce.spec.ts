@@ -13,7 +13,7 @@ describe('a power cut at every moment', () => {
   });
 
   it('nor where one has no snapshot yet when the other lets the log go', async () => {
-    const report = await powerCuts(appliesEachOnce(12, { slow: 10 }), { states: 100, seed: 3 });
+    const report = await powerCuts(appliesEachOnce(30, { slow: 28 }), { states: 100, seed: 3 });
     expect(report.distinct).toBeGreaterThanOrEqual(100);
   });
 
