@@ -17,7 +17,7 @@ import {
   unframe,
   type Wal,
 } from 'rxwal';
-import { fault, memoryStore, powerCuts } from 'rxwal/testing';
+import { fault, memoryStore, powerCuts, type PowerCutTest } from 'rxwal/testing';
 import { WORKLOADS } from '../crashStates/workloads';
 import { appliesEachOnce } from '../projection/appliesEachOnce';
 import { cutsReaders } from '../retention/cutsReaders';
@@ -53,11 +53,10 @@ export const CHECKS = {
   'power cuts: failed fsyncs': (states) => underPowerCuts('failed fsyncs', states),
   'power cuts: small sectors': (states) => underPowerCuts('small sectors', states),
   'power cuts: groups': (states) => underPowerCuts('groups', states),
-  'power cuts: projections': async (states) => void (await powerCuts(appliesEachOnce(14), { states })),
-  'power cuts: a projection without a snapshot': async (states) =>
-    void (await powerCuts(appliesEachOnce(30, { slow: 28 }), { states, seed: 3 })),
-  'power cuts: readers': async (states) => void (await powerCuts(keepsReaders(), { states, seed: 7 })),
-  'power cuts: a cap that cuts': async (states) => void (await powerCuts(cutsReaders(), { states })),
+  'power cuts: projections': (states) => keeps(appliesEachOnce(14), states),
+  'power cuts: a projection without a snapshot': (states) => keeps(appliesEachOnce(30, { slow: 28 }), states),
+  'power cuts: readers': (states) => keeps(keepsReaders(), states),
+  'power cuts: a cap that cuts': (states) => keeps(cutsReaders(), states),
   'a torn batch does not come back': tornBatch,
   'a read that fails fails the opening': failedRead,
   'a flipped bit is found': flippedBit,
@@ -76,6 +75,10 @@ async function underPowerCuts(name: string, states: number): Promise<void> {
   assert.ok(workload, `no workload has the name '${name}'`);
   const { test, disk } = workload;
   await powerCuts(test, { disk, states, nested: 1, slow: false });
+}
+
+async function keeps<P>(test: PowerCutTest<P>, states: number): Promise<void> {
+  await powerCuts(test, { states });
 }
 
 async function opened(files: Files): Promise<{ wal: Wal<Uint8Array>; store: ReturnType<typeof memoryStore> }> {

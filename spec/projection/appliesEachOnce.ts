@@ -37,10 +37,7 @@ function projections(wal: Wal<number>, { slow = 5, ...options }: ProjectionsOpti
 const upTo = (lsn: number): number[] => Array.from({ length: lsn }, (_, index) => index + 1);
 
 /** Appends 1, 2, 3 and so on; each value is its LSN. Two projections of different pace take snapshots, and let the log go. */
-export const appliesEachOnce = (
-  records: number,
-  options: ProjectionsOptions = {},
-): PowerCutTest<number> => ({
+export const appliesEachOnce = (records: number, options: ProjectionsOptions = {}): PowerCutTest<number> => ({
   async use(disk, promise, random) {
     const wal = await openSmall(disk);
     wal.acks$.subscribe({ error: () => undefined });

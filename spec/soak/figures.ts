@@ -47,6 +47,7 @@ export class Figures {
     if (word === 'checkpointed') this.checkpoints += 1;
     if (word === 'closed') this.closes += 1;
     if (word === 'refused') this.refused += 1;
+    if (word === 'refused' && numbers.length > 0) this.groups -= 1;
     if (word === 'group') this.groups += 1;
     if (word === 'shown') this.shown += 1;
     if (word === 'held') this.holds += 1;
@@ -91,7 +92,7 @@ export class Figures {
       ['checkpoints', this.checkpoints, ''],
       ['read', this.readBeside, 'records, by readers beside the appends'],
       ['shown', this.shown, 'records, by tails beside the writer: each once, in order, and durable'],
-      ['groups', this.groups, 'asked for: each there as a whole, or not at all'],
+      ['groups', this.groups, 'taken by the log: each there as a whole, or not at all'],
       [
         'holds',
         this.holds,

@@ -1,5 +1,5 @@
 import type { Entry } from 'rxwal';
-import { NOTHING_FOLDED, folded } from './fold';
+import { NOTHING_FOLDED, folded } from '../support/fold';
 import { Ledger } from './ledger';
 import { makeRecord, type Identity } from './record';
 import { hear } from './words';
@@ -63,7 +63,7 @@ describe('Ledger', () => {
       'a part of a group',
       ['intend 3;', 'group 2 3;'],
       [entry(1), entry(2)],
-      'wrong 1: the log ends with LSN 2, inside the group of 2,3',
+      'wrong 1: the log ends with LSN 2, inside the group of 2 to 3',
     ],
     [
       'a record that a tail has shown and that is not there',

@@ -1,5 +1,5 @@
 import type { Entry } from 'rxwal';
-import { NOTHING_FOLDED, folded } from './fold';
+import { NOTHING_FOLDED, folded } from '../support/fold';
 import { HeldReaders } from './heldReaders';
 import { identify } from './record';
 import type { Told } from './words';

@@ -10,7 +10,7 @@ import {
   type Wal,
 } from 'rxwal';
 import type { Draw } from '../support/draw';
-import { NOTHING_FOLDED, folded, type Fold } from './fold';
+import { NOTHING_FOLDED, folded, type Fold } from '../support/fold';
 import { NO_READER, READER_NAMES } from './heldReaders';
 import { endsTransaction, identify, makeRecord, type Role } from './record';
 import { tailBeside } from './tailBeside';
