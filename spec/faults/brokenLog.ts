@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import type { CHECKS } from './checks';
-import type { Fault } from './faults';
+import type { Fault } from './fault';
 
 const SRC = join(__dirname, '..', '..', 'src');
 

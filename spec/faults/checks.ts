@@ -17,8 +17,11 @@ import {
   unframe,
   type Wal,
 } from 'rxwal';
-import { fault, memoryStore, powerCuts } from 'rxwal/testing';
+import { fault, memoryStore, powerCuts, type PowerCutTest } from 'rxwal/testing';
 import { WORKLOADS } from '../crashStates/workloads';
+import { appliesEachOnce } from '../projection/appliesEachOnce';
+import { cutsReaders } from '../retention/cutsReaders';
+import { keepsReaders } from '../retention/keepsReaders';
 import { frameBytes, headerBytes, join, le } from '../support/bytes';
 import {
   LOG_ID,
@@ -32,6 +35,8 @@ import {
   type FrameSpec,
 } from '../support/logs';
 import type { Files } from '../support/reference';
+import { GROUP_CHECKS } from './groupChecks';
+import { TAIL_CHECKS } from './tailChecks';
 
 /**
  * What a log must stand, one thing at a time: each throws where the log does not. They find each of the faults of `faults.ts`, and
@@ -47,6 +52,11 @@ export const CHECKS = {
   'power cuts: sync, three lives': (states) => underPowerCuts('sync, three lives', states),
   'power cuts: failed fsyncs': (states) => underPowerCuts('failed fsyncs', states),
   'power cuts: small sectors': (states) => underPowerCuts('small sectors', states),
+  'power cuts: groups': (states) => underPowerCuts('groups', states),
+  'power cuts: projections': (states) => keeps(appliesEachOnce(14), states),
+  'power cuts: a projection without a snapshot': (states) => keeps(appliesEachOnce(30, { slow: 28 }), states),
+  'power cuts: readers': (states) => keeps(keepsReaders(), states),
+  'power cuts: a cap that cuts': (states) => keeps(cutsReaders(), states),
   'a torn batch does not come back': tornBatch,
   'a read that fails fails the opening': failedRead,
   'a flipped bit is found': flippedBit,
@@ -56,6 +66,8 @@ export const CHECKS = {
   'what a symbolic link leads to is left alone': linkLeftAlone,
   'a record decodes alone': decodesAlone,
   'a second writer is refused': secondWriter,
+  ...TAIL_CHECKS,
+  ...GROUP_CHECKS,
 } satisfies Record<string, (states: number) => void | Promise<void>>;
 
 async function underPowerCuts(name: string, states: number): Promise<void> {
@@ -63,6 +75,10 @@ async function underPowerCuts(name: string, states: number): Promise<void> {
   assert.ok(workload, `no workload has the name '${name}'`);
   const { test, disk } = workload;
   await powerCuts(test, { disk, states, nested: 1, slow: false });
+}
+
+async function keeps<P>(test: PowerCutTest<P>, states: number): Promise<void> {
+  await powerCuts(test, { states });
 }
 
 async function opened(files: Files): Promise<{ wal: Wal<Uint8Array>; store: ReturnType<typeof memoryStore> }> {

@@ -1,21 +1,8 @@
-import type { CheckName } from './checks';
-
-/** A log broken on purpose: some code of `src/`, changed as somebody might have written it. */
-export interface Fault {
-  readonly name: string;
-  /** What is changed, in which file of `src/`. */
-  readonly changes: readonly Change[];
-  /** The check that must find it. */
-  readonly caughtBy: CheckName;
-}
-
-interface Change {
-  readonly file: string;
-  /** Stands there once, or as many times as `times` says. */
-  readonly from: string;
-  readonly to: string;
-  readonly times?: number;
-}
+import type { Fault } from './fault';
+import { GROUP_FAULTS } from './groupFaults';
+import { PROJECTION_FAULTS } from './projectionFaults';
+import { READER_FAULTS } from './readerFaults';
+import { TAIL_FAULTS } from './tailFaults';
 
 const COMMIT = 'operators/commit.ts';
 const WRITER = 'store/segmentWriter.ts';
@@ -205,4 +192,8 @@ export const FAULTS: readonly Fault[] = [
     ],
     caughtBy: 'a second writer is refused',
   },
+  ...TAIL_FAULTS,
+  ...PROJECTION_FAULTS,
+  ...GROUP_FAULTS,
+  ...READER_FAULTS,
 ];

@@ -8,6 +8,7 @@ import { openWal } from '../../src/openWal';
 import { rawCodec } from '../../src/codec/rawCodec';
 import { check, type Finding } from './check';
 import { Draw } from '../support/draw';
+import { NOTHING_FOLDED, folded } from '../support/fold';
 import { recordBytes } from './records';
 import { Truth } from './truth';
 
@@ -59,6 +60,35 @@ describe('the check of a log behind a power cut', () => {
     expect((await checked([...TRUE, ...more])).violations).toEqual([violation]);
   });
 
+  it.each([
+    ['a group is there in part only', ['append 6 2', 'group 4 6 2'], 'it ends at LSN 5, inside a group'],
+    ['a reader is forgotten', ['holding 2 100', 'held 2 100'], 'its reader is at -1, and was promised 2'],
+  ])('finds that %s', async (_, more, violation) => {
+    expect((await checked([...TRUE, ...more])).violations).toContain(violation);
+  });
+
+  it('finds a reader where nobody has asked it to be', async () => {
+    const wal = await openWal(dir, { codec: rawCodec(), preallocateBytes: 0 });
+    await wal.hold('mail', 3);
+    await wal.close();
+    const asked = await checked([...TRUE, 'holding 2 100']);
+    expect(asked.violations).toEqual(['its reader is at 3, asked for was 2']);
+  });
+
+  it('finds a projection that is not the fold of the log', async () => {
+    const wal = await openWal(dir, { codec: rawCodec(), preallocateBytes: 0 });
+    const projection = wal.project({
+      name: 'fold',
+      initial: NOTHING_FOLDED,
+      reduce: (fold, { lsn }) => folded(fold, 1, lsn),
+      checkpoint: false,
+    });
+    await projection.at(4);
+    await wal.close();
+    const { violations } = await checked(TRUE);
+    expect(violations[0]).toMatch(/^a projection's state at LSN 5 is not what the records up to there make$/);
+  });
+
   it('finds a record that nobody appended', async () => {
     const finding = await checked(TRUE.filter((line) => line !== 'append 4 2'));
     expect(finding.violations).toEqual(['LSN 4 of opening 2 was never appended']);
@@ -94,6 +124,7 @@ describe('the check of a log behind a power cut', () => {
     expect((await checked(lines)).violations).toEqual([
       'it begins at LSN 6, and the newest checkpoint asked for is 0',
       'its checkpoint is 5, asked for was 0',
+      'a projection does not begin: LSN 1 was removed by a checkpoint; the first record still there is LSN 6.',
     ]);
   });
 

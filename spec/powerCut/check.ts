@@ -8,6 +8,7 @@ import { rawCodec } from '../../src/codec/rawCodec';
 import type { Entry, Recovery } from '../../src/types';
 import type { Wal } from '../../src/wal';
 import type { Draw } from '../support/draw';
+import { READER, wrongFold } from './followed';
 import { AFTER_THE_CUT, openingOf, recordBytes } from './records';
 import type { Promised, Truth } from './truth';
 
@@ -43,10 +44,20 @@ export async function check(dir: string, truth: Truth, promised: Promised, rando
     const first = await openWal(dir, options);
     let found: Entries;
     let appended: Entries;
+    let heldLsn: number;
+    const wrongFolds: string[] = [];
+    const openings = new Map<number, number | undefined>();
+    const openingAt = (lsn: number): number | undefined => openings.get(lsn) ?? truth.ownerOf(lsn);
+    const learn = (entries: Entries): void => {
+      for (const { lsn, value } of entries) openings.set(lsn, openingOf(lsn, value));
+    };
     const wrongAcks: string[] = [];
     try {
       recovery = first.recovery;
+      heldLsn = first.readers.find(({ name }) => name === READER)?.lsn ?? -1;
       found = await readAll(first);
+      learn(found);
+      wrongFolds.push(...(await wrongFold(first, openingAt)));
       appended = await goOn(first, random.integer(1, 12), wrongAcks);
     } finally {
       await first.close();
@@ -55,16 +66,27 @@ export async function check(dir: string, truth: Truth, promised: Promised, rando
     let again: Entries;
     try {
       again = await readAll(second);
+      learn(again);
+      wrongFolds.push(...(await wrongFold(second, openingAt)));
     } finally {
       await second.close();
     }
     const violations = [
       ...broken(found, recovery, truth, promised),
+      ...brokenHold(heldLsn, recovery, promised),
+      ...wrongFolds,
       ...wrongAcks,
       ...(second.recovery.clean ? [] : ['closed and opened again, it is not clean']),
-      ...differences([...found, ...appended], again),
+      ...brokenHold(heldLsn, second.recovery, { ...promised, askedHeldLsn: Infinity }),
+      // A projection that has gone on lets go what a checkpoint had let go before.
+      ...beginning(second.recovery, promised),
+      ...differences(
+        [...found, ...appended].filter(({ lsn }) => lsn >= second.recovery.firstLsn),
+        again,
+      ),
     ];
-    return { hash, recovery, violations };
+    // Both openings may have the same to say.
+    return { hash, recovery, violations: [...new Set(violations)] };
   } catch (error) {
     return { hash, recovery, violations: [`fails: ${error instanceof Error ? error.message : String(error)}`] };
   }
@@ -95,9 +117,7 @@ function broken(found: Entries, recovery: Recovery, truth: Truth, promised: Prom
   const { firstLsn, lastLsn, records, checkpoint } = recovery;
   const saved = checkpoint?.lsn ?? 0;
   const violations: string[] = [];
-  if (firstLsn > askedCheckpointLsn + 1) {
-    violations.push(`it begins at LSN ${firstLsn}, and the newest checkpoint asked for is ${askedCheckpointLsn}`);
-  }
+  violations.push(...beginning(recovery, promised));
   if (lastLsn < durableLsn) violations.push(`it ends at LSN ${lastLsn}, and ${durableLsn} was acknowledged`);
   if (saved < checkpointLsn) violations.push(`its checkpoint is ${saved}, and ${checkpointLsn} was acknowledged`);
   if (saved > askedCheckpointLsn) violations.push(`its checkpoint is ${saved}, asked for was ${askedCheckpointLsn}`);
@@ -115,8 +135,26 @@ function broken(found: Entries, recovery: Recovery, truth: Truth, promised: Prom
     }
     if (opening !== undefined && opening < newest) violations.push(`LSN ${lsn} is older than the record before it`);
     newest = opening ?? newest;
+    if (lsn === lastLsn && opening !== undefined && truth.isInsideGroup(lsn, opening)) {
+      violations.push(`it ends at LSN ${lsn}, inside a group`);
+    }
   }
   return violations;
+}
+
+function beginning({ firstLsn }: Recovery, { askedCheckpointLsn }: Promised): string[] {
+  return firstLsn > askedCheckpointLsn + 1
+    ? [`it begins at LSN ${firstLsn}, and the newest checkpoint asked for is ${askedCheckpointLsn}`]
+    : [];
+}
+
+/** The reader is where it was promised, or where it was asked to be since, with everything behind it. */
+function brokenHold(heldLsn: number, { firstLsn }: Recovery, promised: Promised): string[] {
+  if (heldLsn < promised.heldLsn) return [`its reader is at ${heldLsn}, and was promised ${promised.heldLsn}`];
+  if (heldLsn > promised.askedHeldLsn) return [`its reader is at ${heldLsn}, asked for was ${promised.askedHeldLsn}`];
+  return heldLsn >= 0 && firstLsn > heldLsn + 1
+    ? [`it begins at LSN ${firstLsn}, and its reader is at ${heldLsn}`]
+    : [];
 }
 
 function differences(expected: Entries, actual: Entries): string[] {

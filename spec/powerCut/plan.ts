@@ -19,6 +19,8 @@ export function drawOpenings(random: Draw): Opening[] {
       maxSegmentBytes: random.pick([8 * KIB, 32 * KIB, 256 * KIB]),
     },
     outstanding: random.pick([1, 4, 30]),
+    group: random.pick([1, 1, 4, 12]),
+    snapshotEvery: random.pick([10, 100]),
     every: random.pick([15, 40, 120]),
     milliseconds: random.integer(100, 500),
     failAfter: isFailing && random.chance(0.7) ? random.integer(3, 60) : 0,
@@ -32,6 +34,8 @@ export function unsyncedOpenings(): Opening[] {
     {
       options: { durability: { mode: 'nosync' }, preallocateBytes: 0, maxSegmentBytes: KIB * KIB },
       outstanding: 4,
+      group: 1,
+      snapshotEvery: 1_000_000,
       every: 1_000_000,
       milliseconds: 800,
       failAfter: 0,

@@ -50,6 +50,26 @@ describe('what a log has promised', () => {
     expect(truth.wrong).toEqual([]);
   });
 
+  it('a reader is where it was promised, or asked to be, from the stamp on', () => {
+    const truth = heard(new Truth(), 'holding 2 10', 'held 2 20', 'holding 5 30');
+    const at = (stamp: number): readonly number[] => [truth.at(stamp).heldLsn, truth.at(stamp).askedHeldLsn];
+    expect([9, 10, 20, 30].map(at)).toEqual([
+      [-1, -1],
+      [-1, 2],
+      [2, 2],
+      [2, 5],
+    ]);
+  });
+
+  it('a group of an opening ends with its last record, before and behind a power cut', () => {
+    const before = heard(new Truth(), 'append 1 1', 'append 2 1', 'append 3 1', 'group 2 3 1');
+    const after = new Truth({ truth: before, promised: before.at(0) });
+    for (const truth of [before, after]) {
+      expect([1, 2, 3].map((lsn) => truth.isInsideGroup(lsn, 1))).toEqual([false, true, false]);
+      expect(truth.isInsideGroup(2, 2)).toBe(false);
+    }
+  });
+
   it('what an opening shows is durable', () => {
     const truth = heard(new Truth(), 'append 1 1', 'append 2 1', 'found 1 1 2', 'opened 2 50');
     expect([truth.at(49).durableLsn, truth.at(50).durableLsn]).toEqual([0, 2]);

@@ -11,13 +11,17 @@ export interface Promised {
   readonly checkpointLsn: number;
   /** The newest checkpoint that was asked for: records up to it may be gone. */
   readonly askedCheckpointLsn: number;
+  /** Where the reader was promised to be held; -1 for nowhere. */
+  readonly heldLsn: number;
+  /** Where it was asked to be. */
+  readonly askedHeldLsn: number;
 }
 
 interface Stamped extends Promised {
   readonly stamp: number;
 }
 
-const NOTHING: Promised = { durableLsn: 0, checkpointLsn: 0, askedCheckpointLsn: 0 };
+const NOTHING: Promised = { durableLsn: 0, checkpointLsn: 0, askedCheckpointLsn: 0, heldLsn: -1, askedHeldLsn: -1 };
 
 export class Truth {
   /** What the log itself did wrong, without any power cut. */
@@ -28,11 +32,15 @@ export class Truth {
   /** For each LSN, the last opening that appended it; for a durable one, the one. */
   readonly #owner: Map<number, number>;
 
+  /** First LSN, last LSN and opening of each group: all of it is there, or none. */
+  readonly #groups: (readonly [number, number, number])[];
+
   /** @param before what was promised before the journal began, where the disk is not a new one. */
   constructor(before?: { readonly truth: Truth; readonly promised: Promised }) {
     this.#history = [{ ...(before?.promised ?? NOTHING), stamp: 0 }];
     this.#appended = new Map(before ? [...before.truth.#appended].map(([lsn, by]) => [lsn, new Set(by)]) : []);
     this.#owner = new Map(before ? before.truth.#owner : []);
+    this.#groups = before ? [...before.truth.#groups] : [];
     // What was durable only behind the cut that this disk is from is not promised any more; who wrote it is open again.
     for (const lsn of [...this.#owner.keys()]) {
       if (lsn > this.#history[0]!.durableLsn) this.#owner.delete(lsn);
@@ -61,6 +69,15 @@ export class Truth {
       case 'durable':
         this.#promise(second, { durableLsn: Math.max(this.#last.durableLsn, first) });
         break;
+      case 'group':
+        this.#groups.push([first, second, third]);
+        break;
+      case 'holding':
+        this.#promise(second, { askedHeldLsn: Math.max(this.#last.askedHeldLsn, first) });
+        break;
+      case 'held':
+        this.#promise(second, { heldLsn: Math.max(this.#last.heldLsn, first) });
+        break;
       case 'checkpointing':
         this.#promise(second, { askedCheckpointLsn: Math.max(this.#last.askedCheckpointLsn, first) });
         break;
@@ -88,6 +105,11 @@ export class Truth {
   /** Who wrote the record that was acknowledged. */
   ownerOf(lsn: number): number | undefined {
     return this.#owner.get(lsn);
+  }
+
+  /** Whether a log that ends with this record of an opening has a part of a group only. */
+  isInsideGroup(lsn: number, opening: number): boolean {
+    return this.#groups.some(([first, last, by]) => by === opening && first <= lsn && lsn < last);
   }
 
   #heardAppend(lsn: number, opening: number): void {

@@ -3,18 +3,20 @@
  * that disk what the log has promised, each time with the length that the recorder's journal has by then.
  *
  * The lines: `append LSN OPENING` before the call; `durable LSN STAMP`; `checkpointing LSN STAMP` before the call and
- * `checkpointed LSN STAMP` after it; and for each opening `found OPENING FROM TO` for the records it shows, then
+ * `checkpointed LSN STAMP` after it; `holding LSN STAMP` and `held LSN STAMP` for its reader; `group FIRST LAST OPENING` behind the `append` of
+ * each of its records; and for each opening `found OPENING FROM TO` for the records it shows, then
  * `opened LAST_LSN STAMP`. On the standard output `failed ERROR` for each time that the log stopped
  * or did not open.
  */
 import { fstatSync, openSync, writeSync } from 'node:fs';
-import { lastValueFrom, toArray } from 'rxjs';
+import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { WalIoError, WalPoisonedError } from '../../src/errors';
 import { openWal } from '../../src/openWal';
 import type { WalOptions } from '../../src/options';
 import { rawCodec } from '../../src/codec/rawCodec';
 import type { Wal } from '../../src/wal';
 import { say } from '../disk/say';
+import { READER, follow, projectFold } from './followed';
 import { openingOf, recordBytes } from './records';
 
 /** One opening of the log, and what is done with it until it is closed. */
@@ -22,7 +24,11 @@ export interface Opening {
   readonly options: Pick<WalOptions<Uint8Array>, 'durability' | 'preallocateBytes' | 'maxSegmentBytes'>;
   /** Appends that are on their way at a time. */
   readonly outstanding: number;
-  /** Acks between one sync(), rotate() or checkpoint() and the next. */
+  /** Records of each append: one, or a group. */
+  readonly group: number;
+  /** Records between two snapshots of the projection. */
+  readonly snapshotEvery: number;
+  /** Acks between one sync(), rotate(), checkpoint() or hold() and the next. */
   readonly every: number;
   readonly milliseconds: number;
   /** Acks until the recorder is told to fail a write or a flush; 0 for never. */
@@ -61,6 +67,10 @@ async function main(plan: WriterPlan): Promise<void> {
     if (!wal) break;
     await tellFound(wal, promise);
     promise(`opened ${wal.lastLsn} ${stamp()}`);
+    const projection = projectFold(wal, opening.snapshotEvery);
+    // From here on it holds the log. A failure is the log's own, and the work ends with it.
+    await firstValueFrom(projection.state$).catch(() => undefined);
+    const { wrong } = follow(wal, (lsn) => promise(`durable ${lsn} ${stamp()}`));
     const failure = await new Work(wal, number, opening, plan, stamp, promise).done;
     if (failure !== undefined) sayFailed(failure);
     if (failure !== undefined || !isLast || plan.closes) {
@@ -72,6 +82,7 @@ async function main(plan: WriterPlan): Promise<void> {
         if (failure === undefined) sayFailed(error);
       }
     }
+    if (wrong[0] !== undefined) throw new Error(wrong[0]);
     if (stamp() > plan.maxJournalBytes) break;
   }
   say('done');
@@ -145,10 +156,15 @@ class Work {
 
   #append(): void {
     while (this.#waiting < this.opening.outstanding && !this.#isOver) {
-      const lsn = this.wal.lastLsn + 1;
-      this.promise(`append ${lsn} ${this.number}`);
+      const first = this.wal.lastLsn + 1;
+      const { group } = this.opening;
+      const records = Array.from({ length: group }, (_, index) => recordBytes(first + index, this.number));
+      for (const index of records.keys()) this.promise(`append ${first + index} ${this.number}`);
+      if (group > 1) this.promise(`group ${first} ${first + group - 1} ${this.number}`);
       this.#waiting += 1;
-      this.wal.append(recordBytes(lsn, this.number)).subscribe({
+      const [record = Buffer.alloc(0)] = records;
+      const ack$ = group > 1 ? this.wal.appendAll(records) : this.wal.append(record);
+      ack$.subscribe({
         next: (ack) => {
           if (ack.durable || this.plan.isLying) this.#durable(ack.lsn);
           this.#waiting -= 1;
@@ -174,13 +190,21 @@ class Work {
 
   /** One call between the appends, which go on meanwhile. */
   #call(): void {
-    const calls = [() => this.#sync(), () => this.wal.rotate(), () => this.#checkpoint()];
+    const calls = [() => this.#sync(), () => this.wal.rotate(), () => this.#checkpoint(), () => this.#hold()];
     this.#calls += 1;
     calls[this.#calls % calls.length]!().catch((error: unknown) => this.#stop(error));
   }
 
   async #sync(): Promise<void> {
     this.#durable(await this.wal.sync());
+  }
+
+  async #hold(): Promise<void> {
+    const held = this.wal.readers.find(({ name }) => name === READER)?.lsn ?? 0;
+    const lsn = held > 0 ? Math.max(held, this.wal.durableLsn - this.opening.every) : this.wal.durableLsn;
+    this.promise(`holding ${lsn} ${this.stamp()}`);
+    await this.wal.hold(READER, lsn);
+    this.promise(`held ${lsn} ${this.stamp()}`);
   }
 
   async #checkpoint(): Promise<void> {

@@ -21,6 +21,13 @@ export class Figures {
   refused = 0;
   /** Records read while others were being written. */
   readBeside = 0;
+  groups = 0;
+  /** Records shown by tails beside the writer. */
+  shown = 0;
+  /** Readers moved, or released. */
+  holds = 0;
+  /** States of projections that were held against the fold of the log. */
+  states = 0;
   /** Torn bytes that openings have cut off. */
   bytesCut = 0;
   /** Kills that came before an opening was done. */
@@ -40,6 +47,11 @@ export class Figures {
     if (word === 'checkpointed') this.checkpoints += 1;
     if (word === 'closed') this.closes += 1;
     if (word === 'refused') this.refused += 1;
+    if (word === 'refused' && numbers.length > 0) this.groups -= 1;
+    if (word === 'group') this.groups += 1;
+    if (word === 'shown') this.shown += 1;
+    if (word === 'held') this.holds += 1;
+    if (word === 'state') this.states += 1;
     if (word === 'read') this.readBeside += numbers[0] ?? 0;
   }
 
@@ -79,6 +91,14 @@ export class Figures {
       ['rotations', this.rotations, 'asked for; those by size are not counted'],
       ['checkpoints', this.checkpoints, ''],
       ['read', this.readBeside, 'records, by readers beside the appends'],
+      ['shown', this.shown, 'records, by tails beside the writer: each once, in order, and durable'],
+      ['groups', this.groups, 'taken by the log: each there as a whole, or not at all'],
+      [
+        'holds',
+        this.holds,
+        'readers moved or released: after each kill each is where it was promised, with all behind it',
+      ],
+      ['states', this.states, 'of projections, each compared with what the records up to it make'],
       ['refused', this.refused, 'appends, because too much was waiting'],
       ['seconds', Math.round(this.seconds), ''],
     ];

@@ -1,4 +1,5 @@
 import type { Entry } from 'rxwal';
+import { NOTHING_FOLDED, folded } from '../support/fold';
 import { Ledger } from './ledger';
 import { makeRecord, type Identity } from './record';
 import { hear } from './words';
@@ -30,6 +31,21 @@ describe('Ledger', () => {
     expect(found(heard(...THREE), [entry(1), entry(2), entry(3), entry(4)])).toEqual([]);
   });
 
+  it('is content with whole groups, with a refused one, and with readers and states as they were promised', () => {
+    const first = folded(NOTHING_FOLDED, 1, 1);
+    const second = folded(first, 1, 2);
+    const groups = ['group 1 2;', 'group 3 4;', 'refused 3;'];
+    const rest = [
+      'holding 0 1;',
+      'held 0 1;',
+      'holding 0 2;',
+      'reader 0 2;',
+      `state 1 ${first.hash};`,
+      `state 2 ${second.hash};`,
+    ];
+    expect(found(heard(...THREE, ...groups, ...rest), [entry(1), entry(2), entry(3)])).toEqual([]);
+  });
+
   it.each<[string, readonly string[], readonly Entry<Uint8Array>[], string]>([
     [
       'an acked record that is not there',
@@ -42,6 +58,36 @@ describe('Ledger', () => {
       ['intend 1;', 'written 1 1;', 'intend 2;', 'written 2 2;'],
       [entry(1)],
       'lost 1: LSN 2 is lost: the log ends with LSN 1, and LSN 2 was said to be written',
+    ],
+    [
+      'a part of a group',
+      ['intend 3;', 'group 2 3;'],
+      [entry(1), entry(2)],
+      'wrong 1: the log ends with LSN 2, inside the group of 2 to 3',
+    ],
+    [
+      'a record that a tail has shown and that is not there',
+      ['intend 3;', 'shown 2;'],
+      [entry(1)],
+      'lost 1: LSN 2 is lost: the log ends with LSN 1, and LSN 2 was said to be durable',
+    ],
+    [
+      'a beginning above what a reader was promised',
+      [...THREE, 'holding 0 1;', 'held 0 1;', 'checkpointing 3 1;'],
+      [entry(3)],
+      'lost 1: LSN 2 is lost: the log begins with LSN 3, and a reader was promised all from 2',
+    ],
+    [
+      'a reader that is forgotten',
+      [...THREE, 'holding 1 2;', 'held 1 2;', 'reader 1 -1;'],
+      [entry(1), entry(2), entry(3)],
+      'wrong 1: reader search is at -1; it was promised 2, and asked for undefined',
+    ],
+    [
+      'a state that is not the fold of the log',
+      [...THREE, 'state 2 7;'],
+      [entry(1), entry(2), entry(3)],
+      "wrong 1: a projection's state at LSN 2 is not what the records up to there make",
     ],
     ['a gap', THREE, [entry(1), entry(3)], 'lost 2: LSN 2 to 3 are lost: LSN 3 comes behind LSN 1'],
     [

@@ -1,4 +1,6 @@
 import type { Entry } from 'rxwal';
+import { NOTHING_FOLDED, folded } from '../support/fold';
+import { HeldReaders } from './heldReaders';
 import { identify } from './record';
 import type { Told } from './words';
 
@@ -52,6 +54,10 @@ export class Ledger {
   #saved = NO_CHECKPOINT;
   /** Asked for behind the one saved: such a one may hold or not. */
   #asked: CheckpointAsked[] = [];
+  /** First and last LSN of each group of this life: all of it is there, or nothing. */
+  #groups: (readonly [number, number])[] = [];
+  readonly #readers = new HeldReaders();
+  #folded = NOTHING_FOLDED;
   /** It was closed, so that the next opening has to be clean. */
   #closed = false;
   #wasClosed = false;
@@ -67,6 +73,8 @@ export class Ledger {
 
   /** A process begins, on the log as it was found last. */
   begin(life: number): void {
+    this.#fold(this.#verifiedLsn);
+    this.#groups = [];
     this.#life = life;
     this.#ackedLsn = this.#verifiedLsn;
     this.#lives.set(life, { base: this.#verifiedLsn, intended: 0 });
@@ -96,6 +104,24 @@ export class Ledger {
       case 'durable':
         this.#durableLsn = Math.max(this.#durableLsn, first);
         break;
+      case 'shown':
+        this.#durableLsn = Math.max(this.#durableLsn, first);
+        break;
+      case 'group':
+        this.#groups.push([this.#span.base + first, this.#span.base + second]);
+        break;
+      case 'holding':
+        this.#readers.ask(first, second);
+        break;
+      case 'held':
+        this.#readers.hold(first, second);
+        break;
+      case 'reader':
+        this.#hearReader(first, second);
+        break;
+      case 'state':
+        this.#hearState(first, second);
+        break;
       case 'checkpointing':
         this.#asked.push({ lsn: first, epoch: second });
         break;
@@ -109,6 +135,8 @@ export class Ledger {
         this.#durableLsn = Math.max(this.#durableLsn, this.#writtenLsn);
         break;
       case 'refused':
+        this.#groups = this.#groups.filter(([lsn]) => lsn !== this.#span.base + first);
+        break;
       case 'rotating':
       case 'rotated':
       case 'read':
@@ -147,6 +175,16 @@ export class Ledger {
     if (firstLsn > needed) {
       this.#lost(needed, firstLsn - 1, `the log begins with LSN ${firstLsn}, and no checkpoint is above ${needed - 1}`);
     }
+    const held = this.#readers.lsn;
+    if (firstLsn > held + 1) {
+      this.#lost(
+        held + 1,
+        firstLsn - 1,
+        `the log begins with LSN ${firstLsn}, and a reader was promised all from ${held + 1}`,
+      );
+    }
+    const torn = this.#groups.find(([first, last]) => first <= lastLsn && lastLsn < last);
+    if (torn) this.#wrong(`the log ends with LSN ${lastLsn}, inside the group of ${torn.join(' to ')}`);
     const promises = [
       [this.#durableLsn, 'was said to be durable'],
       [this.#writtenLsn, 'was said to be written'],
@@ -206,6 +244,27 @@ export class Ledger {
     if (lsn !== this.#ackedLsn + 1) this.#wrong(`the ack of LSN ${lsn} came behind that of LSN ${this.#ackedLsn}`);
     if (lsn !== base + number) this.#wrong(`record ${number} was given LSN ${lsn}, and ${base + number} was due`);
     this.#ackedLsn = lsn;
+  }
+
+  #hearReader(reader: number, lsn: number): void {
+    const wrong = this.#readers.found(reader, lsn);
+    if (wrong !== undefined) this.#wrong(wrong);
+  }
+
+  /** Whatever snapshots and restarts lie behind it: every record up to there has been taken in once, in its order. */
+  #hearState(lsn: number, hash: number): void {
+    if (lsn < this.#folded.lsn) this.#wrong(`a projection was at LSN ${this.#folded.lsn}, and is at ${lsn}`);
+    this.#fold(lsn);
+    if (lsn === this.#folded.lsn && hash !== this.#folded.hash) {
+      this.#wrong(`a projection's state at LSN ${lsn} is not what the records up to there make`);
+    }
+  }
+
+  /** On to `lsn`, with records of this life. */
+  #fold(lsn: number): void {
+    const span = this.#lives.get(this.#life);
+    if (!span) return;
+    while (this.#folded.lsn < lsn) this.#folded = folded(this.#folded, this.#life, this.#folded.lsn + 1 - span.base);
   }
 
   get #span(): LifeSpan {

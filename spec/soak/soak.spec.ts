@@ -52,7 +52,7 @@ describe('the soak', () => {
     expect(figure(outcome, 'kills')).toBe(10);
     expect(figure(outcome, 'lost')).toBe(0);
     expect(figure(outcome, 'wrong')).toBe(0);
-    for (const name of ['acked', 'verified', 'opens', 'closes', 'checkpoints']) {
+    for (const name of ['acked', 'verified', 'opens', 'closes', 'checkpoints', 'shown', 'groups', 'holds', 'states']) {
       expect([name, figure(outcome, name)]).toEqual([name, expect.any(Number)]);
       expect(figure(outcome, name)).toBeGreaterThan(0);
     }
@@ -89,6 +89,23 @@ describe('the soak', () => {
     expect(outcome.code).toBe(1);
   });
 
+  it.each<[Fault, RegExp]>([
+    [
+      'forgotten-hold',
+      /^FAILED: log \d, life \d+ \(killed: [a-z ]+\): reader \w+ is at -?\d+; it was promised -?\d+, and asked for \w+$/m,
+    ],
+    [
+      'fold-twice',
+      /^FAILED: log \d, life \d+ \(killed: [a-z ]+\): a projection's state at LSN \d+ is not what the records up to there make$/m,
+    ],
+  ])('notices %s', async (fault, message) => {
+    const outcome = await soak('--kills', '100', '--seed', '2', '--fault', fault);
+    remove(outcome);
+    expect(outcome.stderr).toMatch(message);
+    expect(figure(outcome, 'wrong')).toBeGreaterThan(0);
+    expect(outcome.code).toBe(1);
+  });
+
   it('notices a process that holds on to what it has used', async () => {
     const outcome = await soak('--kills', '1', '--seed', '3', '--fault', 'leak');
     remove(outcome);
@@ -104,7 +121,10 @@ describe('the soak', () => {
   it('says what is wrong with an argument', async () => {
     for (const [args, message] of [
       [['--kills', 'many'], "--kills takes a number, not 'many'"],
-      [['--fault', 'sloth'], "--fault takes early-ack, durable-ahead, cut-tail, leak, not 'sloth'"],
+      [
+        ['--fault', 'sloth'],
+        "--fault takes early-ack, durable-ahead, forgotten-hold, fold-twice, cut-tail, leak, not 'sloth'",
+      ],
       [['--speed', '9'], "Unknown option '--speed'"],
     ] as const) {
       const outcome = await soak(...args);

@@ -14,7 +14,7 @@ export type Word =
   | 'written'
   /** The durable LSN. */
   | 'durable'
-  /** An append was refused, because too much waits. */
+  /** An append was refused, because too much waits; of a group the number of its first record: nobody is to be that group now. */
   | 'refused'
   | 'rotating'
   | 'rotated'
@@ -23,6 +23,17 @@ export type Word =
   | 'checkpointed'
   /** Records read while others were being written. */
   | 'read'
+  /** Records are about to be appended as one group, unless it is refused: the number of the first, and of the last. */
+  | 'group'
+  /** A tail has shown a record: LSN. */
+  | 'shown'
+  /** A reader is to be held, or where the LSN is -1 released: its number, LSN. */
+  | 'holding'
+  | 'held'
+  /** What an opened log says of a reader: its number, LSN; -1 for none. */
+  | 'reader'
+  /** A projection's state: LSN, hash. */
+  | 'state'
   | 'closing'
   | 'closed';
 

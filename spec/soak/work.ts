@@ -14,6 +14,8 @@ export interface Life {
 export const FAULTS = {
   'early-ack': 'the writer reports every ack before it comes',
   'durable-ahead': 'the writer reports a durable LSN that is one too high',
+  'forgotten-hold': 'the writer says that a reader is held, and does not hold it',
+  'fold-twice': 'the projection takes one record in a hundred twice',
   'cut-tail': 'after each kill half of the last segment is cut off',
   leak: 'the long-lived process keeps a descriptor, a timer and some memory in every cycle',
 } as const;
@@ -36,6 +38,12 @@ export interface Work {
   readonly bursts: number;
   /** Smallest and largest record, in bytes. */
   readonly sizes: readonly [number, number];
+  /** How many bursts in ten are appended as groups. */
+  readonly groups: number;
+  /** What a tail beside the writer takes for each entry, in milliseconds. */
+  readonly tailPaceMs: number;
+  /** Records between two snapshots of the projection. */
+  readonly snapshotEvery: number;
   /** Acks between one call beside the appends (`rotate`, `checkpoint`, …) and the next. */
   readonly every: number;
 }
@@ -68,6 +76,9 @@ export function drawWork(draw: Draw): Work {
     burst,
     bursts: Math.ceil(records / (producers * ((burst + 1) / 2))),
     sizes,
+    groups: draw.pick([0, 3, 10]),
+    tailPaceMs: draw.pick([0, 0, 1]),
+    snapshotEvery: draw.pick([5, 40, 300]),
     every: draw.integer(3, 60),
   };
 }

@@ -1,95 +1,13 @@
-import { map, mergeMap, timer, type Observable } from 'rxjs';
-import { WalTruncatedError, type Wal } from 'rxwal';
-import { marblePlan, memoryWal, virtualTime, type MemoryWalOptions } from 'rxwal/testing';
+import { WalTruncatedError } from 'rxwal';
+import type { MemoryWalOptions } from 'rxwal/testing';
+import { joinTail, type Joined, type Latencies, type Script } from './joinTail';
 
 /**
  * Every interleaving of append, fsync, rotation, checkpoint and subscribe: a log goes through a script in virtual time, and a reader joins it at each frame of that time, from
  * each LSN, at each pace. What it must be shown is computed from what was durable when.
  */
 
-/** One thing a frame: a value, `R` a rotation, `S` a sync, `C` a checkpoint of all that is durable, `-` nothing. */
-type Script = string;
-
-interface Latencies {
-  readonly write?: string;
-  readonly sync?: string;
-  readonly read?: string;
-  readonly open?: string;
-}
-
-interface Shown {
-  readonly lsn: number;
-  readonly value: string;
-  readonly frame: number;
-}
-
-interface Outcome {
-  readonly shown: readonly Shown[];
-  readonly error: unknown;
-  readonly complete: boolean;
-  /** The frame at which each LSN was durable. */
-  readonly durableAt: ReadonlyMap<number, number>;
-  readonly appended: readonly string[];
-  readonly caughtUp: readonly { readonly lsn: number; readonly durableLsn: number }[];
-}
-
-interface Case {
-  readonly script: Script;
-  readonly latencies: Latencies;
-  readonly joinsAt: number;
-  readonly after: number;
-  /** Frames of time that each entry takes; `undefined`: a subscriber that takes what comes. */
-  readonly pace: number | undefined;
-  readonly options?: MemoryWalOptions<string>;
-}
-
-function act(wal: Wal<string>, what: string): void {
-  if (what === 'R') void wal.rotate();
-  else if (what === 'S') void wal.sync();
-  else if (what === 'C') void wal.checkpoint({ lsn: wal.durableLsn });
-  else if (what !== '-') wal.next(what);
-}
-
-function run({ script, latencies, joinsAt, after, pace, options = {} }: Case): Outcome {
-  return virtualTime(({ flush }) => {
-    const { wal } = memoryWal<string>({ ...options, plan: marblePlan({ ...latencies }) });
-    const now = (): number => Date.now();
-    const shown: Shown[] = [];
-    const durableAt = new Map<number, number>();
-    const caughtUp: { lsn: number; durableLsn: number }[] = [];
-    let error: unknown;
-    let complete = false;
-    let durable = 0;
-    wal.durable$.subscribe((lsn) => {
-      for (; durable < lsn; durable += 1) durableAt.set(durable + 1, now());
-    });
-    for (const [frame, what] of Array.from(script).entries()) {
-      timer(frame).subscribe(() => act(wal, what));
-    }
-    timer(script.length).subscribe(() => void wal.close());
-    timer(joinsAt)
-      .pipe(
-        mergeMap((): Observable<{ lsn: number; value: string }> => {
-          const entries = wal.tail({
-            after,
-            onCaughtUp: (lsn) => caughtUp.push({ lsn, durableLsn: wal.durableLsn }),
-          });
-          if (pace === undefined) return entries;
-          return entries.each((entry) => timer(pace).pipe(map(() => entry)));
-        }),
-      )
-      .subscribe({
-        next: ({ lsn, value }) => shown.push({ lsn, value, frame: now() }),
-        error: (reason: unknown) => (error = reason),
-        complete: () => (complete = true),
-      });
-    flush();
-    const appended = Array.from(script).filter((what) => !'RSC-'.includes(what));
-    return { shown, error, complete, durableAt, appended, caughtUp };
-  });
-}
-
-function expectAll({ shown, error, complete, durableAt, appended, caughtUp }: Outcome, after: number): void {
+function expectAll({ shown, error, complete, durableAt, appended, caughtUp }: Joined, after: number): void {
   const values = appended.slice(after);
   expect({ error, complete, values: shown.map(({ value }) => value) }).toEqual({
     error: undefined,
@@ -130,7 +48,7 @@ describe('a tail joins a log', () => {
         for (let joinsAt = 0; joinsAt < script.length; joinsAt += 1) {
           for (const pace of [undefined, 0, 2]) {
             const at = { script, latencies, options, joinsAt, after: 0, pace };
-            expectAll(run(at), 0);
+            expectAll(joinTail(at), 0);
             joins += 1;
           }
         }
@@ -147,7 +65,7 @@ describe('a tail joins a log', () => {
         const appended = Array.from(script.slice(0, joinsAt + 1)).filter((what) => !'R-'.includes(what)).length;
         for (let after = 0; after <= appended; after += 1) {
           for (const pace of [undefined, 1]) {
-            expectAll(run({ script, latencies, joinsAt, after, pace }), after);
+            expectAll(joinTail({ script, latencies, joinsAt, after, pace }), after);
             joins += 1;
           }
         }
@@ -161,7 +79,7 @@ describe('a tail joins a log', () => {
     for (const latencies of LATENCIES) {
       for (let joinsAt = 0; joinsAt < script.length; joinsAt += 1) {
         const options: MemoryWalOptions<string> = { durability: { mode: 'nosync' } };
-        expectAll(run({ script, latencies, options, joinsAt, after: 0, pace: undefined }), 0);
+        expectAll(joinTail({ script, latencies, options, joinsAt, after: 0, pace: undefined }), 0);
       }
     }
   });
@@ -173,7 +91,7 @@ describe('a tail joins a log', () => {
     for (const latencies of LATENCIES) {
       for (let joinsAt = 0; joinsAt < script.length; joinsAt += 1) {
         for (const pace of [undefined, 3]) {
-          const { shown, error, complete, appended } = run({ script, latencies, joinsAt, after: 0, pace });
+          const { shown, error, complete, appended } = joinTail({ script, latencies, joinsAt, after: 0, pace });
           expect(shown.map(({ value }) => value)).toEqual(appended.slice(0, shown.length));
           const isOvertaken = error instanceof WalTruncatedError && error.firstLsn > shown.length + 1;
           if (isOvertaken) overtaken += 1;
