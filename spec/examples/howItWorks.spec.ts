@@ -112,7 +112,10 @@ function expectDiagram({ rows, takes }: Diagram, options: WalOptions<string> = {
     for (const [row, marbles] of rows) {
       if (row === 'append') hot(marbles).pipe(mergeMap(append)).subscribe();
       else if (row === 'checkpoint') hot(marbles).subscribe(() => void wal.checkpoint());
-      else if (row === 'joins') hot(marbles).subscribe(() => wal.tail({ onCaughtUp }).subscribe(tail$));
+      else if (row === 'joins')
+        hot(marbles)
+          .pipe(mergeMap(() => wal.tail({ onCaughtUp })))
+          .subscribe(tail$);
       else expectObservable(streamOf(row, wal, seen)).toBe(marbles, undefined, STOPPED);
     }
   });
