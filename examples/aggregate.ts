@@ -108,7 +108,9 @@ class Shop {
   }
 
   async #carryOut(command: Command): Promise<{ readonly lsn: number; readonly order: Order }> {
-    const events = decide(this.orders.current?.state.get(command.order), command);
+    // All that is durable, which is what the turn before has appended too. Rejects where the projection has stopped before that.
+    const before = await this.orders.at(this.wal.durableLsn);
+    const events = decide(before.state.get(command.order), command);
     const { lsn } = await this.wal.appendAll(events); // all of them survive a crash, or none
     const { state } = await this.orders.at(lsn); // and the state has them: the next command is checked against it
     return { lsn, order: state.get(command.order) as Order };
