@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { powerCuts, type PowerCutTest, type Random } from 'rxwal/testing';
 // #region graphStore
 import { endWith, ignoreElements, lastValueFrom, tap, type Observable } from 'rxjs';
-import { committed, isTransactionCommit, openWal, recoverWal } from 'rxwal';
-import type { Ack, Entry, Id, SegmentStore, Wal, WalError, WalRecord } from 'rxwal';
+import { openWal, recoverWal, type Id, type SegmentStore, type Wal, type WalError, type WalRecord } from 'rxwal';
 
-/** What a transaction is made of: every record but those that say how it ends. */
+/** What a transaction is made of. It is a group of the log, so no record has to say where it ends. */
 type Change = Exclude<WalRecord, { readonly transactionId: Id }>;
 
 interface Edge {
@@ -29,19 +28,14 @@ interface Node {
 class GraphStore {
   readonly nodes = new Map<Id, Node>();
   readonly edges = new Map<Id, Edge>();
-  #transactions = 0;
-  /** LSN of the last record that ends a transaction. What stands behind it is of one that has not ended. */
-  #endedLsn = 0;
 
-  private constructor(private readonly wal: Wal<WalRecord>) {}
+  private constructor(private readonly wal: Wal<Change>) {}
 
-  /** The graph as the committed transactions of a log have left it. The log is to be opened with `isCommit: isTransactionCommit`. */
-  static recover(wal: Wal<WalRecord>): Observable<GraphStore> {
+  /** The graph as the transactions of a log have left it. */
+  static recover(wal: Wal<Change>): Observable<GraphStore> {
     const graph = new GraphStore(wal);
     return wal.read().pipe(
-      tap((entry) => graph.#remember(entry)),
-      committed(),
-      tap(({ value }) => graph.#replay(value)),
+      tap(({ value }) => graph.#apply(value)),
       ignoreElements(),
       endWith(graph),
     );
@@ -52,52 +46,31 @@ class GraphStore {
    *
    * Rejects, and takes back what it has changed, where a change does not fit the graph or the log refuses it.
    */
-  async transact(build: (change: (change: Change) => void) => void): Promise<Ack> {
+  async transact(build: (change: (change: Change) => void) => void): Promise<void> {
     const changes: Change[] = [];
     const undo: (() => void)[] = [];
-    let ack: PromiseLike<Ack>;
+    let durable: PromiseLike<unknown>;
     try {
       build((change) => {
         undo.push(this.#apply(change));
         changes.push(change);
       });
-      ack = this.#append(changes);
+      if (changes.length === 0) return;
+      durable = this.#append(changes);
     } catch (error) {
       for (const takeBack of undo.reverse()) takeBack();
-      // Records without an end wait for a commit record, and fill the log meanwhile. Where it has stopped, the next append says so.
-      if (this.wal.lastLsn > this.#endedLsn) void this.wal.flush().catch(() => undefined);
       throw error;
     }
-    return ack;
+    await durable;
   }
 
-  /** All in one turn of the event loop: one write, one fsync, and no record of another transaction between them. */
-  #append(changes: readonly Change[]): PromiseLike<Ack> {
-    this.#transactions += 1;
-    const transactionId = this.#transactions;
-    // A crash, or a record that was refused, has left changes without an end. They must not become part of this transaction.
-    if (this.wal.lastLsn > this.#endedLsn) this.#take({ type: 'TransactionAbort', transactionId: transactionId - 1 });
-    for (const change of changes) this.#take(change);
-    return this.#take({ type: 'TransactionCommit', transactionId });
-  }
-
-  /** Throws where the log does not take the record, which is known at once: an append happens on the call. */
-  #take(record: WalRecord): PromiseLike<Ack> {
+  /** All or none. Throws where the log does not take them, which is known at once: an append happens on the call. */
+  #append(changes: readonly Change[]): PromiseLike<unknown> {
     const refusals: unknown[] = [];
-    const ack = this.wal.append(record);
+    const ack = this.wal.appendAll(changes);
     ack.subscribe({ error: (error: unknown) => refusals.push(error) });
     if (refusals.length > 0) throw refusals[0];
-    this.#remember({ lsn: this.wal.lastLsn, value: record });
     return ack;
-  }
-
-  #remember({ lsn, value }: Entry<WalRecord>): void {
-    if ('transactionId' in value) this.#endedLsn = lsn;
-  }
-
-  #replay(record: WalRecord): void {
-    if ('transactionId' in record) this.#transactions = Math.max(this.#transactions, Number(record.transactionId));
-    else this.#apply(record);
   }
 
   /** Makes a change, and gives what takes it back. Throws where it does not fit the graph, and changes nothing then. */
@@ -204,7 +177,7 @@ interface Told {
 }
 
 const openGraph = async (store: SegmentStore) => {
-  const wal = await lastValueFrom(recoverWal(store, { isCommit: isTransactionCommit }));
+  const wal = await lastValueFrom(recoverWal<Change>(store));
   return { wal, graph: await lastValueFrom(GraphStore.recover(wal)) };
 };
 
@@ -271,7 +244,7 @@ const keepsTransactions: PowerCutTest<Told> = {
 
 export async function main(dir: string): Promise<void> {
   // #region graphStore-use
-  const wal = await openWal(dir, { isCommit: isTransactionCommit });
+  const wal = await openWal<Change>(dir);
   const graph = await lastValueFrom(GraphStore.recover(wal));
 
   await graph.transact((change) => {
@@ -297,7 +270,7 @@ export async function main(dir: string): Promise<void> {
   await graph.transact((change) => change({ type: 'SetNodeProperty', id: 2, key: 'name', value: 'Grace' }));
   await wal.close();
 
-  const again = await openWal(dir, { isCommit: isTransactionCommit });
+  const again = await openWal<Change>(dir);
   const rebuilt = await lastValueFrom(GraphStore.recover(again));
   assert.deepEqual(picture(rebuilt), picture(graph));
   console.log(`rebuilt: ${rebuilt.nodes.size} nodes, ${rebuilt.edges.size} edge, the same as before`);

@@ -33,6 +33,8 @@ const HIGH_WATER_MARK = 1024;
  * A `Writable` in object mode over a log. What has gathered in the stream while one write was on its way is appended together, and
  * rides on one commit; the callback comes when that is acknowledged. A log that is full for now is waited for; any other
  * refusal destroys the stream with its error. Ending the stream does not close the log.
+ *
+ * `null` cannot be written, though a log takes it: no stream of Node has it for a value, and `write(null)` throws `ERR_STREAM_NULL_VALUES`.
  */
 export function walWritable<T>(wal: Target<T>, options: WalWritableOptions = {}): Writable {
   const signal = checkSignal(options.signal);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import * as aggregate from '../../examples/aggregate';
 import * as backpressure from '../../examples/backpressure';
 import * as checkpoint from '../../examples/checkpoint';
 import * as dashboard from '../../examples/dashboard';
@@ -27,6 +28,7 @@ import * as salvage from '../../examples/salvage';
 import * as service from '../../examples/service';
 import * as signals from '../../examples/signals';
 import * as subject from '../../examples/subject';
+import * as tail from '../../examples/tail';
 import * as transactions from '../../examples/transactions';
 
 const root = join(__dirname, '../..');
@@ -42,6 +44,21 @@ function messageOf(fails: () => unknown): string {
 
 /** What an example prints when it is run in `dir`. */
 const printed: Record<string, { main: (dir: string) => Promise<void>; lines: readonly (string | RegExp)[] }> = {
+  aggregate: {
+    ...aggregate,
+    lines: [
+      'a worker ended: SIGKILL',
+      'a worker ended: SIGKILL',
+      'a worker ended: 0',
+      // Placed and paid each, 160 refunded and cancelled, 640 shipped.
+      '800 orders, 2560 events, none of them out of turn; answers that are not in the log: 0',
+      'the projection has the same orders',
+      'revenue: 399600 paid, 79600 refunded; revenue.N.snapshot is of version 1, and the projection of 2',
+      /^The projection labels stopped at LSN \d+: its reduce threw: no address for order \d+$/,
+      'holds the log and does not run: projection:labels; the log goes on: true',
+      'released: true',
+    ],
+  },
   backpressure: {
     ...backpressure,
     lines: [
@@ -280,6 +297,22 @@ const printed: Record<string, { main: (dir: string) => Promise<void>; lines: rea
   subject: {
     ...subject,
     lines: ['click 1 is durable', 'click 2 is durable', 'the log is closed', 'state after the signal: closed'],
+  },
+  tail: {
+    ...tail,
+    lines: [
+      '1: tea',
+      '2: mug',
+      'live behind LSN 2',
+      '3: spoon',
+      'the first mug is record 2',
+      'the log is closed',
+      'copied 3 lines, the last one {"lsn":3,"id":3,"item":"spoon"}',
+      'indexed behind LSN 0, up to 120',
+      'indexed behind LSN 120, up to 220',
+      'the checkpoint is at LSN 300; record 221 is kept for the index',
+      /^LSN 2 is gone: begin with a snapshot of LSN (1\d\d|2[01]\d|220) or later$/,
+    ],
   },
   transactions: {
     ...transactions,

@@ -47,6 +47,9 @@ const OF_WAL_RECORDS: CommittedOptions<WalRecord> = {
  * An abort drops the records since the last commit, a checkpoint drops them and stays itself, and those that are still open at
  * the end are dropped: they were never committed. Memory: the records of one open transaction.
  *
+ * What a crash has left open is not at the end any more when the next process appends: the next commit would take it in. So append an abort
+ * before the first transaction where the log does not end with the end of one; or append each transaction by `appendAll`, which leaves nothing open.
+ *
  * One transaction at a time: a `WalRecord` names its transaction at the commit and at the abort only, so of two that were written at once
  * nothing tells the changes apart. A log of such gives each of them its transaction, `WalRecord & { readonly transactionId: Id }`, and
  * reads with `transactionOf`.
