@@ -1,5 +1,5 @@
 /**
- * What tails cost, and readers that take their time: `npx tsx bench/trials/tails.ts [writer] [loop] [slow] [replay] [DIST] [NUMBER...]`.
+ * What tails cost, and readers that take their time: `npx tsx bench/trials/tails.ts [writer] [loop] [slow] [replay] [project] [DIST] [NUMBER...]`.
  *
  * NUMBER: of tails, in the place of 0, 1, 10 and 100. Runs `dist/`; DIST is that of a commit from before there were tails, which then is the first row of `writer`. A round of `writer` ends when the writer has ended;
  * then the tails may catch up, so that all that they cost is in the CPU time.
@@ -10,12 +10,13 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Subject, lastValueFrom, takeUntil, timer, type Subscription } from 'rxjs';
+import { Subject, lastValueFrom, take, takeUntil, timer, type Subscription } from 'rxjs';
 import type * as index from 'rxwal';
+import type { Order } from '../order';
 import { ORDERS, produce } from '../counts/work';
 import { watchLoop } from '../scale/loopWatch';
 import { watchMemory } from '../scale/memoryWatch';
-import { PLAIN, inTurns, median, perSecond, printConditions, quantile, trialOptions, wants } from './harness';
+import { MIB, PLAIN, inTurns, median, perSecond, printConditions, trialOptions, wants } from './harness';
 import type { Outcome, TrialOptions, Variant } from './harness';
 
 type Wal = index.Wal<unknown>;
@@ -28,7 +29,8 @@ const PRODUCERS = 64;
 const TAILS: readonly number[] = [0, 1, 10, 100];
 /** Records between two looks at the clock. */
 const STRETCH = 1024;
-const LOOP_MS = 3000;
+const LOOP_MS = 1500;
+const LOOP_ROUNDS = 3;
 const SLOW_MS = 4000;
 const REPLAYED = 60_000;
 
@@ -69,33 +71,6 @@ class Follower {
   }
 }
 
-/**
- * The CPU time of the turns of the event loop, in milliseconds: what a turn takes whatever else the machine does. Absent before Node 23.9, which cannot tell a
- * thread's. Looks once a turn, so the loop never waits: for a run of its own.
- */
-function watchTurns(): () => Float64Array | undefined {
-  const { threadCpuUsage } = process as { threadCpuUsage?: () => NodeJS.CpuUsage };
-  if (!threadCpuUsage) return () => undefined;
-  const turns: number[] = [];
-  const cpuMs = (): number => {
-    const { user, system } = threadCpuUsage.call(process);
-    return (user + system) / 1000;
-  };
-  let before = cpuMs();
-  let watching = true;
-  const look = (): void => {
-    const now = cpuMs();
-    turns.push(now - before);
-    before = now;
-    if (watching) setImmediate(look);
-  };
-  setImmediate(look);
-  return () => {
-    watching = false;
-    return Float64Array.from(turns).sort();
-  };
-}
-
 const followers = (wal: Wal, count: number): readonly Follower[] =>
   Array.from({ length: count }, () => new Follower(wal));
 
@@ -124,66 +99,73 @@ async function writer(options: TrialOptions, counts: readonly number[], before: 
   print('a writer with 64 producers', await inTurns(variants, options.rounds, options.roundMs));
 }
 
-/** The delay of the event loop beside the tails, and how far behind one of them is. */
-async function loop(options: TrialOptions, counts: readonly number[]): Promise<void> {
-  const table = new Table({
-    head: [
-      ...['tails', 'records/s', 'loop p50 ms', 'p99', 'max'],
-      ...['behind p50 records', 'p99', 'p50 ms', 'p99', 'caught up within ms', 'CPU of a turn p99 ms', 'max'],
-    ],
-    ...STYLE,
-  });
-  for (const tails of counts) {
-    const wal = await open(join(options.dir, `loop-${tails}`));
-    await write(wal, LOOP_MS / 4);
-    const records: number[] = [];
-    const delays: number[] = [];
-    const commits: { readonly lastLsn: number; readonly at: number }[] = [];
-    let told = 0;
-    const subscription = wal.commits$.subscribe(({ lastLsn }) => commits.push({ lastLsn, at: performance.now() }));
-    const following = [...followers(wal, Math.max(0, tails - 1))];
-    // The last to be served.
-    if (tails > 0) {
-      const last = new Follower(wal, (lsn) => {
-        const commit = commits[told];
-        if (!commit || lsn < commit.lastLsn) return;
-        told += 1;
-        delays.push(performance.now() - commit.at);
-        records.push(wal.durableLsn - lsn);
-      });
-      following.push(last);
-    }
-    const stop = watchLoop();
-    const rate = (await write(wal, LOOP_MS)) / LOOP_MS;
-    const watched = stop();
-    const ended = performance.now();
-    for (const follower of following) await follower.finish();
-    const caughtUpMs = performance.now() - ended;
-    subscription.unsubscribe();
-    const turns = await turnsOf(wal, tails);
-    await wal.close();
-    const [atRecords, atMs] = [records, delays].map((values) => Float64Array.from(values).sort()) as [
-      Float64Array,
-      Float64Array,
-    ];
-    table.push([
-      ...[tails, Math.round(rate * 1000).toLocaleString('en')],
-      ...[watched.loop.p50, watched.loop.p99, watched.loop.max].map((ms) => ms.toFixed(2)),
-      ...[quantile(atRecords, 0.5), quantile(atRecords, 0.99)].map((value) => value.toLocaleString('en')),
-      ...[quantile(atMs, 0.5), quantile(atMs, 0.99), caughtUpMs].map((ms) => ms.toFixed(2)),
-      ...[turns ? quantile(turns, 0.99) : NaN, turns?.at(-1) ?? NaN].map((ms) => ms.toFixed(2)),
-    ]);
-  }
-  console.log(`\nthe event loop, ${LOOP_MS} ms each\n${table.toString()}`);
+interface Watched {
+  readonly recordsPerSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly behindRecords: number;
+  readonly behindMs: number;
+  readonly caughtUpMs: number;
 }
 
-/** The same again for {@link watchTurns}. */
-async function turnsOf(wal: Wal, tails: number): Promise<Float64Array | undefined> {
-  const following = followers(wal, tails);
-  const stop = watchTurns();
-  await write(wal, LOOP_MS / 2);
+/** The delay of the event loop beside the tails, and how far behind the last of them is when it shows the end of a commit. */
+async function watched(wal: Wal, tails: number, ms: number): Promise<Watched> {
+  const records: number[] = [];
+  const delays: number[] = [];
+  const commits: { readonly lastLsn: number; readonly at: number }[] = [];
+  let told = 0;
+  const subscription = wal.commits$.subscribe(({ lastLsn }) => commits.push({ lastLsn, at: performance.now() }));
+  const following = [...followers(wal, Math.max(0, tails - 1))];
+  if (tails > 0) {
+    const last = new Follower(wal, (lsn) => {
+      const commit = commits[told];
+      if (!commit || lsn < commit.lastLsn) return;
+      told += 1;
+      delays.push(performance.now() - commit.at);
+      records.push(wal.durableLsn - lsn);
+    });
+    following.push(last);
+  }
+  const stop = watchLoop();
+  const started = performance.now();
+  const written = await write(wal, ms);
+  const ended = performance.now();
+  const { p50, p99 } = stop().loop;
   for (const follower of following) await follower.finish();
-  return stop();
+  const caughtUpMs = performance.now() - ended;
+  subscription.unsubscribe();
+  return {
+    ...{ recordsPerSecond: (written * 1000) / (ended - started), p50, p99, caughtUpMs },
+    ...{ behindRecords: median(records), behindMs: median(delays) },
+  };
+}
+
+async function loop(options: TrialOptions, counts: readonly number[]): Promise<void> {
+  const logs: { readonly tails: number; readonly wal: Wal; readonly rounds: Watched[] }[] = [];
+  for (const tails of counts) {
+    const wal = await open(join(options.dir, `loop-${tails}`));
+    await watched(wal, tails, options.roundMs);
+    logs.push({ tails, wal, rounds: [] });
+  }
+  for (let round = 0; round < LOOP_ROUNDS; round += 1) {
+    for (const { wal, tails, rounds } of logs) rounds.push(await watched(wal, tails, LOOP_MS));
+  }
+  const table = new Table({
+    head: ['tails', 'x rate', 'loop p50 ms', 'p99', 'behind: records', 'ms', 'caught up in ms'],
+    ...STYLE,
+  });
+  const first = logs[0]?.rounds ?? [];
+  for (const { tails, rounds } of logs) {
+    const of = (pick: (watched: Watched) => number): number => median(rounds.map(pick));
+    const ratios = rounds.map(({ recordsPerSecond }, at) => recordsPerSecond / (first[at]?.recordsPerSecond ?? NaN));
+    table.push([
+      ...[tails, median(ratios).toFixed(2)],
+      ...[of(({ p50 }) => p50).toFixed(2), of(({ p99 }) => p99).toFixed(2)],
+      ...[of(({ behindRecords }) => behindRecords).toFixed(0), of(({ behindMs }) => behindMs).toFixed(2)],
+      of(({ caughtUpMs }) => caughtUpMs).toFixed(1),
+    ]);
+  }
+  console.log(`\nthe event loop, ${LOOP_ROUNDS} rounds of ${LOOP_MS} ms in turns, medians\n${table.toString()}`);
 }
 
 /** A reader that takes a millisecond for each entry beside a writer that does not wait for it. */
@@ -232,11 +214,7 @@ async function slow(options: TrialOptions): Promise<void> {
 /** A log read from one end to the other, in each way that there is. */
 async function replay(options: TrialOptions): Promise<void> {
   const wal = await open(join(options.dir, 'replay'));
-  for (let number = 0; number < REPLAYED; number += 1) {
-    wal.next(ORDERS.make(number));
-    if (number % 1024 === 0) await wal.sync();
-  }
-  await wal.sync();
+  await fill(wal, REPLAYED);
   const way = (name: string, read: (entries: index.Entries<unknown>) => Promise<number>): Variant => ({
     name,
     run: async () => {
@@ -290,6 +268,126 @@ async function replay(options: TrialOptions): Promise<void> {
   await wal.close();
 }
 
+/** A log taken into a state from its first record to its last, with snapshots on the way; then a snapshot of a large state. */
+async function project(options: TrialOptions): Promise<void> {
+  const wal = await open(join(options.dir, 'project'));
+  await fill(wal, REPLAYED);
+  const until = wal.durableLsn;
+  let version = 0;
+  const bare: Variant = {
+    name: 'a bare tail',
+    run: async () => {
+      const state = new Map<string, number>();
+      await wal
+        .tail({ after: 0 })
+        .pipe(take(until))
+        .forEach((entry) => void spend(state, entry));
+      return { latenciesMs: [], records: until, writes: 0 };
+    },
+  };
+  const projected = (snapshotEvery: number): Variant => ({
+    name: `snapshotEvery ${snapshotEvery.toLocaleString('en')}`,
+    run: async () => {
+      // Another version each time: it begins anew.
+      version += 1;
+      const started = performance.now();
+      const projection = wal.project<Map<string, number>>({
+        ...{ name: `every-${snapshotEvery}`, initial: () => new Map(), reduce: spend, checkpoint: false },
+        ...{ snapshotEvery, version },
+      });
+      let snapshots = 0;
+      projection.snapshots$.subscribe(({ error }) => {
+        if (error !== undefined) throw new Error('a snapshot failed', { cause: error });
+        snapshots += 1;
+      });
+      await projection.at(until);
+      const elapsedMs = performance.now() - started;
+      const writes = snapshots;
+      await projection.close();
+      await wal.release(`projection:every-${snapshotEvery}`);
+      return { latenciesMs: [], records: until, writes, elapsedMs };
+    },
+  });
+  const outcomes = await inTurns(
+    [bare, projected(2 ** 30), projected(10_000), projected(1000)],
+    options.rounds,
+    options.roundMs,
+  );
+  print(`${until.toLocaleString('en')} orders into 1,000 sums`, outcomes);
+  await wal.close();
+  await snapshotOf(options, 10 * MIB);
+}
+
+/** @returns the state, changed in place: what each user has spent. */
+function spend(state: Map<string, number>, { value }: index.Entry<unknown>): Map<string, number> {
+  const { userId, total } = value as Order;
+  return state.set(userId, (state.get(userId) ?? 0) + total);
+}
+
+/** How long a snapshot holds the event loop, and what of it is the codec. */
+async function snapshotOf(options: TrialOptions, bytes: number): Promise<void> {
+  const { cborCodec } = indexOf(own);
+  const codec = cborCodec<Order[]>();
+  const wal = await open(join(options.dir, 'snapshot'));
+  const one = codec.encode([ORDERS.make(1) as Order]).length;
+  const initial = Array.from({ length: Math.ceil(bytes / one) }, (_, number) => ORDERS.make(number) as Order);
+  let encodeMs = 0;
+  const projection = wal.project<Order[]>({
+    ...{ name: 'large', initial, checkpoint: false, reduce: (state: Order[]) => state },
+    codec: {
+      encode: (state) => {
+        const started = performance.now();
+        const encoded = codec.encode(state);
+        encodeMs = performance.now() - started;
+        return encoded;
+      },
+      decode: (encoded) => codec.decode(encoded),
+    },
+  });
+  let snapshotBytes = 0;
+  projection.snapshots$.subscribe((outcome) => {
+    if (outcome.error !== undefined) throw new Error('a snapshot failed', { cause: outcome.error });
+    snapshotBytes = outcome.bytes;
+  });
+  const encoded: number[] = [];
+  const held: number[] = [];
+  const whole: number[] = [];
+  for (let round = 0; round < options.rounds; round += 1) {
+    const { lsn } = await wal.append(ORDERS.make(round));
+    await projection.at(lsn);
+    const started = performance.now();
+    let before = started;
+    let most = 0;
+    let watching = true;
+    const look = (): void => {
+      const now = performance.now();
+      most = Math.max(most, now - before);
+      before = now;
+      if (watching) setImmediate(look);
+    };
+    setImmediate(look);
+    await projection.snapshot();
+    watching = false;
+    encoded.push(encodeMs);
+    held.push(most);
+    whole.push(performance.now() - started);
+  }
+  const ms = (values: readonly number[]): string =>
+    `${median(values).toFixed(1)} (least ${Math.min(...values).toFixed(1)})`;
+  console.log(
+    `\na snapshot of ${(snapshotBytes / MIB).toFixed(1)} MiB, ms: encode ${ms(encoded)}, longest turn ${ms(held)}, until durable ${ms(whole)}`,
+  );
+  await wal.close();
+}
+
+async function fill(wal: Wal, records: number): Promise<void> {
+  for (let number = 0; number < records; number += 1) {
+    wal.next(ORDERS.make(number));
+    if (number % 1024 === 0) await wal.sync();
+  }
+  await wal.sync();
+}
+
 async function main(): Promise<void> {
   const options = trialOptions('tails', { rounds: 7, roundMs: 400 });
   const before = options.parts.find((part) => existsSync(join(part, 'index.js')));
@@ -301,6 +399,7 @@ async function main(): Promise<void> {
   if (wants(asked, 'loop')) await loop(options, counts);
   if (wants(asked, 'slow')) await slow(options);
   if (wants(asked, 'replay')) await replay(options);
+  if (wants(asked, 'project')) await project(options);
 }
 
 const STYLE = {
