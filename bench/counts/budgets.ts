@@ -69,7 +69,10 @@ export const BUDGETS = {
     'after a kill: fsyncs': { most: 2, why: 'the new file, the directory' },
   },
   idle: {
-    'timers of a log in each mode': { most: 0, why: 'no timer exists while nothing waits' },
+    'timers of a log in each mode': {
+      most: 0,
+      why: 'no timer exists while nothing waits, nor when a tail, a projection and a listener have gone',
+    },
     'calls in two seconds': { most: 0, why: 'nothing is asked of the file system' },
     'wake-ups in two seconds, beyond those without a log': {
       most: 20,

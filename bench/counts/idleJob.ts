@@ -27,6 +27,7 @@ async function main(dir: string, withLogs: boolean): Promise<void> {
   for (const durability of withLogs ? MODES : []) {
     const wal = await openWal<unknown>(join(dir, durability.mode), { codec: ORDERS.codec, durability });
     await Promise.all(Array.from({ length: 10 }, (_, number) => wal.append(ORDERS.make(number))));
+    await comeAndGo(wal);
     logs.push(wal);
   }
   // Zeros that are still on their way, and what the runtime does after its start.
@@ -40,6 +41,19 @@ async function main(dir: string, withLogs: boolean): Promise<void> {
   const wakeUps = before === undefined || after === undefined ? undefined : after - before;
   console.log(JSON.stringify({ timers, wakeUps } satisfies Idleness));
   for (const wal of logs) await wal.close();
+}
+
+/** Somebody follows, somebody projects, somebody listens; then nobody does. */
+async function comeAndGo(wal: Wal<unknown>): Promise<void> {
+  const tail = wal.tail({ after: 0 }).subscribe();
+  const commits = wal.commits$.subscribe();
+  const reduce = (count: number): number => count + 1;
+  const projection = wal.project<number>({ name: 'count', initial: 0, reduce, checkpoint: false });
+  await projection.at(wal.lastLsn);
+  await wal.append(ORDERS.make(10));
+  await projection.close();
+  await wal.release('projection:count');
+  for (const gone of [tail, commits]) gone.unsubscribe();
 }
 
 /** How often a thread of this process has given up its core to wait, so far. */
