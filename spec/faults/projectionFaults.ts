@@ -2,9 +2,9 @@ import type { Fault } from './fault';
 
 const LIVE = 'projection/liveProjection.ts';
 const SAVE = 'this.#snapshots.save({ name, version, lsn, state }),';
-const HOLD = 'return this.#log.hold(readerName(name), kept[1] ?? this.#heldLsn);';
-const REMOVE = 'defer(() => this.#snapshots.removeAllBut(kept)),';
-const CHECKPOINT = 'defer(() => (checkpoint ? this.#checkpoint() : EMPTY)),';
+const HOLD = 'return this.#log.hold(this.#reader, kept[1] ?? this.#heldLsn);';
+const REMOVE = 'defer(() => (kept.length === 2 ? this.#snapshots.removeAllBut(kept) : EMPTY)),';
+const CHECKPOINT = 'defer(() => (kept.length === 2 && checkpoint ? this.#checkpoint() : EMPTY)),';
 
 /** How a state has come to be something else than the fold of its log. */
 export const PROJECTION_FAULTS: readonly Fault[] = [
@@ -22,7 +22,7 @@ export const PROJECTION_FAULTS: readonly Fault[] = [
       {
         file: LIVE,
         from: 'const { lsn } = this;\n    const saving',
-        to: 'const lsn = this.#log.durableLsn;\n    const saving',
+        to: 'const lsn = this.#log.now().durableLsn;\n    const saving',
       },
     ],
     caughtBy: 'power cuts: projections',
@@ -31,7 +31,7 @@ export const PROJECTION_FAULTS: readonly Fault[] = [
     name: 'a projection lets the log go up to a snapshot before that is durable',
     changes: [
       { file: LIVE, from: SAVE, to: '' },
-      { file: LIVE, from: HOLD, to: 'return this.#log.hold(readerName(name), lsn);' },
+      { file: LIVE, from: HOLD, to: 'return this.#log.hold(this.#reader, lsn);' },
       { file: LIVE, from: CHECKPOINT, to: `${CHECKPOINT} ${SAVE}` },
     ],
     caughtBy: 'power cuts: projections',
@@ -41,8 +41,8 @@ export const PROJECTION_FAULTS: readonly Fault[] = [
     changes: [
       {
         file: LIVE,
-        from: 'return isHeld ? of(undefined)',
-        to: 'return isHeld || !snapshot ? of(undefined)',
+        from: 'if (held && held.lsn <= this.lsn) return',
+        to: 'if (!snapshot || (held && held.lsn <= this.lsn)) return',
       },
     ],
     caughtBy: 'power cuts: a projection without a snapshot',

@@ -21,8 +21,8 @@ export const TAIL_FAULTS: readonly Fault[] = [
     changes: [
       {
         file: TAILS,
-        from: 'complete: () => {\n        this.#reading = false;',
-        to: 'complete: () => {\n        this.#lsn = this.log.durableLsn;\n        this.#reading = false;',
+        from: 'if (!end) return 0;\n    this.#reading = false;',
+        to: 'if (!end) return 0;\n    this.#lsn = this.log.durableLsn();\n    this.#reading = false;',
       },
     ],
     caughtBy: 'a tail joins a log',
