@@ -243,23 +243,15 @@ async function stuck(dir: string): Promise<void> {
     checkpoint: false,
   });
 
-  const projections: readonly Projection<unknown>[] = [orders, revenue, labels];
-  const running = new Set<string>();
-  for (const projection of projections) {
-    const reader = `projection:${projection.name}`;
-    running.add(reader);
+  for (const projection of [orders, revenue, labels] as readonly Projection<unknown>[]) {
     projection.state$.subscribe({
-      error: (error: unknown) => {
-        console.log((error as Error).message); // at which record, and why; the log goes on
-        running.delete(reader);
-      },
+      error: (error: unknown) => console.log((error as Error).message), // at which record, and why; the log goes on
     });
   }
 
-  // A projection that runs holds the log from its second newest snapshot on, and counts as stuck while that does not move. One that has
-  // stopped, or that nobody starts any more, holds the log until it is mended, or released.
+  // One that has stopped, or that nobody starts any more, applies nothing and holds the log until it is mended, or released.
   const alarms$ = wal.retention$.pipe(
-    mergeMap(({ readers }) => readers.filter(({ name, stuck }) => stuck && !running.has(name))),
+    mergeMap(({ readers }) => readers.filter(({ stuck }) => stuck)),
     distinct(({ name }) => name),
   );
   // #endregion aggregate-stuck

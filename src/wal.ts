@@ -101,8 +101,8 @@ export interface Wal<T> extends Observer<T>, AsyncDisposable {
    * Folds the log into a state that survives a crash: from the newest valid snapshot on, entry by entry, then live. Each record is applied exactly once to the
    * state, whatever ends the process: the state and the LSN that it goes up to are one file, which is there whole or not at all.
    *
-   * The log is held for it, from its second newest snapshot on: should the newest be damaged, the one before it is taken. `readers` and `retention$` show that place, which
-   * moves with the snapshots; how far the projection itself is behind says its `lag$`. When a snapshot is durable the log is checkpointed up to where every reader has it, unless `checkpoint: false`.
+   * The log is held for it, from its second newest snapshot on: should the newest be damaged, the one before it is taken. `readers` and `retention$` show that place;
+   * while it runs, its lag there, and whether it is stuck, go by what it has applied. When a snapshot is durable the log is checkpointed up to where every reader has it, unless `checkpoint: false`.
    *
    * @example
    * const balances = wal.project({
