@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, Observable, lastValueFrom, map, of, take, throwError, timer, toArray } from 'rxjs';
+import { EMPTY, NEVER, Observable, from, lastValueFrom, map, of, take, throwError, timer, toArray } from 'rxjs';
 import type { RunHelpers } from 'rxjs/testing';
 import { virtualTime } from 'rxwal/testing';
 import { Entries } from '../src/entries';
@@ -184,5 +184,49 @@ describe('an async iteration', () => {
     const waiting = [iterator.next(), iterator.next()];
     await iterator.return?.();
     await expect(Promise.all(waiting)).resolves.toEqual(Array(2).fill({ done: true, value: undefined }));
+  });
+});
+
+describe('a signal', () => {
+  const many = Array.from({ length: 100 }, (_, index) => entry(index + 1));
+
+  it('ends what is pulled at once, also what has been read and was not taken', async () => {
+    const stop = new AbortController();
+    const entries = new Entries(heedless(from(many)), stop.signal);
+    const seen: number[] = [];
+    const pulled$ = entries.each(({ lsn }) => {
+      seen.push(lsn);
+      if (lsn === 5) stop.abort(new Error('enough'));
+      return of(lsn);
+    });
+    await expect(lastValueFrom(pulled$)).rejects.toThrow('enough');
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('ends an iteration, also of a source that has ended already', async () => {
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const iterate = async (): Promise<void> => {
+      for await (const { lsn } of new Entries(heedless(from(many)), stop.signal)) {
+        seen.push(lsn);
+        if (lsn === 3) stop.abort(new Error('enough'));
+      }
+    };
+    await expect(iterate()).rejects.toThrow('enough');
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it('leaves what is being done with an entry', () => {
+    inTime(({ cold, expectObservable, expectSubscriptions }) => {
+      const stop = new AbortController();
+      const work$ = cold<number>('--------1|', lsns);
+      timer(3).subscribe(() => stop.abort('enough'));
+      expectObservable(new Entries(heedless(from(many)), stop.signal).each(() => work$)).toBe(
+        '---#',
+        undefined,
+        'enough',
+      );
+      expectSubscriptions(work$.subscriptions).toBe('^--!');
+    });
   });
 });

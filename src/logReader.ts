@@ -45,14 +45,17 @@ export class LogReader<T> {
   /** What is durable at the subscription. */
   read(options: ReadOptions): Entries<T> {
     checkReadOptions(options);
-    const { after, signal } = options;
+    const { signal } = options;
     return new Entries(
       (wanted$) =>
         defer(() => {
-          this.#refuse('read', after);
+          this.#refuse('read', options.after);
+          // Whatever is there now: a checkpoint may take the first of it while it is on its way.
+          const after = options.after ?? this.#log.now().firstLsn - 1;
           const until = Math.min(this.#log.now().durableLsn, options.until ?? Infinity);
-          return paged(({ lsn = after, place }) => this.#runs({ after: lsn, until, place }), wanted$);
-        }).pipe(entriesOf(this.#log.codec, after)),
+          const runs$ = paged(({ lsn = after, place }) => this.#runs({ after: lsn, until, place }), wanted$);
+          return runs$.pipe(entriesOf(this.#log.codec, after));
+        }),
       signal,
     );
   }

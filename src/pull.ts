@@ -5,7 +5,7 @@ export type Pausable<T> = (wanted$: Observable<boolean>) => Observable<T>;
 
 /**
  * Takes values from a stream one at a time: the source is asked for more when what it gave has been taken, and at no other time. So a reader that
- * takes its time costs the memory of what the source gives at once (of a log: the records in 128 KiB).
+ * takes its time costs the memory of what the source gives at once (of a log: the records in 128 KiB, or in one group).
  *
  * ```
  * take():   t----t--t

@@ -289,7 +289,8 @@ export interface RetentionOptions {
    */
   readonly maxBytes?: number | undefined;
   /**
-   * A segment goes when its last record is older than this, in milliseconds. At least 1.
+   * A segment goes when its last record is older than this, in milliseconds. At least 1. Of what an earlier opening wrote, the age is that of the file, which
+   * a close writes last.
    *
    * @default no cap
    */

@@ -119,16 +119,16 @@ describe('readers.meta', () => {
   });
 
   it.each<[what: string, bytes: Uint8Array, reason: string]>([
-    ['a header only', headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }), 'the frame is cut short'],
-    ['something behind the frame', join(GOLDEN, [0]), 'the length of the frame does not match'],
-    ["another log's frame", cbor(Uint8Array.from(NO_READERS), 0, OTHER_LOG_ID), "the frame's checksum does not match"],
+    ['a header only', headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }), 'the reader list is cut short'],
+    ['something behind the frame', join(GOLDEN, [0]), 'the length of the reader list does not match'],
+    ["another log's frame", cbor(Uint8Array.from(NO_READERS), 0, OTHER_LOG_ID), "the reader list's checksum does not match"],
     [
       'a checkpoint',
       join(
         headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }),
         frameBytes('checkpoint', 0, Uint8Array.from(NO_READERS), LOG_ID),
       ),
-      'it holds something other than readers',
+      'it holds something other than a reader list',
     ],
     ['another LSN than its slowest reader', cbor(withReaders(reader([0x61, 0x78], 5)), 4), 'name different LSNs'],
     ['no CBOR', cbor(Uint8Array.of(0xff)), 'its payload is not that of readers'],

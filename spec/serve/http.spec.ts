@@ -56,6 +56,18 @@ async function events(url: string, count = Infinity): Promise<{ event: string; d
   return found;
 }
 
+/** Until so many of them have come about. */
+function firstOf(all: readonly Promise<void>[], count: number): Promise<void> {
+  let left = count;
+  return new Promise((resolve) => {
+    const come = (): void => {
+      left -= 1;
+      if (left === 0) resolve();
+    };
+    for (const each of all) void each.then(come);
+  });
+}
+
 describe('serveWal', () => {
   let root: string;
   let wal: Wal<unknown>;
@@ -80,6 +92,36 @@ describe('serveWal', () => {
   afterAll(async () => {
     await wal.close();
     rmSync(root, { recursive: true, force: true });
+  });
+
+  describe('whoever connects', () => {
+    it('cannot use up the descriptors of the process that writes', async () => {
+      const { wal: own } = memoryWal<string>();
+      const { port } = new URL((await served(own)).url);
+      const sockets = Array.from({ length: 300 }, () => connect(Number(port), '127.0.0.1'));
+      const closed = sockets.map(
+        (socket) => new Promise<void>((resolve) => socket.on('error', () => undefined).on('close', () => resolve())),
+      );
+      // More than 128 of them are closed as they come.
+      await firstOf(closed, 300 - 128);
+      await expect(own.append('still written')).resolves.toMatchObject({ durable: true });
+      for (const socket of sockets) socket.destroy();
+    });
+
+    it('has one stream on a connection: those behind it are refused, and leave nothing behind', async () => {
+      const page = await served();
+      const { port } = new URL(page.url);
+      for (let round = 0; round < 3; round += 1) {
+        const socket = connect(Number(port), '127.0.0.1');
+        socket.write(`GET /events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(40));
+        await once(socket, 'data');
+        socket.destroy();
+        await once(socket, 'close');
+      }
+      // 64 streams may be open: all of them are free again.
+      const streams = await Promise.all(Array.from({ length: 60 }, () => events(page.url, 1)));
+      expect(streams.map((found) => found.length)).toEqual(Array(60).fill(1));
+    });
   });
 
   describe('files', () => {

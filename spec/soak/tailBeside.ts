@@ -1,5 +1,5 @@
 import { map, timer } from 'rxjs';
-import { WalTruncatedError, type Entry, type Wal } from 'rxwal';
+import { WalClosedError, WalTruncatedError, type Entry, type Wal } from 'rxwal';
 import { identify } from './record';
 import { tell } from './words';
 
@@ -11,6 +11,7 @@ import { tell } from './words';
  */
 export async function tailBeside(wal: Wal<Uint8Array>, after: number, paceMs: number): Promise<void> {
   let lsn = after;
+  let isOvertaken = false;
   const see = (entry: Entry<Uint8Array>): void => {
     lsn += 1;
     if (entry.lsn !== lsn) throw new Error(`a tail got LSN ${entry.lsn} where ${lsn} was due`);
@@ -25,7 +26,10 @@ export async function tailBeside(wal: Wal<Uint8Array>, after: number, paceMs: nu
       if (lsn < wal.durableLsn) throw new Error(`a tail ended with LSN ${lsn}, and ${wal.durableLsn} is durable`);
       return;
     } catch (error) {
+      // The log may have been closed between two tails.
+      if (isOvertaken && error instanceof WalClosedError) return;
       if (!(error instanceof WalTruncatedError) || error.firstLsn <= lsn + 1) throw error;
+      isOvertaken = true;
       lsn = error.firstLsn - 1;
     }
   }

@@ -334,6 +334,24 @@ describe('a reader that takes its time', () => {
     await entries.return?.();
   });
 
+  it.each(['read', 'tail'] as const)('keeps no file open while it waits: %s', async (call) => {
+    const { wal, store } = logOf(400);
+    const open = (): number => {
+      const count = (...kinds: readonly string[]): number =>
+        store.operations.filter(({ kind }) => kinds.includes(kind)).length;
+      return count('open', 'create') - count('close');
+    };
+    const before = open();
+    const entries = wal[call]()[Symbol.asyncIterator]();
+    for (let lsn = 1; lsn <= 10; lsn += 1) {
+      await expect(entries.next()).resolves.toMatchObject({ value: { lsn } });
+      expect(open()).toBe(before);
+    }
+    await wal.checkpoint({ lsn: 9 });
+    await expect(entries.next()).resolves.toMatchObject({ value: { lsn: 11 } });
+    await entries.return?.();
+  });
+
   it('falls behind what is in memory, reads from the disk again, and misses nothing', async () => {
     const { wal } = memoryWal<string>({ maxPendingBytes: 2 ** 30 });
     const value = 'x'.repeat(64 * 1024);

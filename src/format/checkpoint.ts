@@ -1,16 +1,9 @@
 import { cborCodec } from '../codec/cborCodec';
 import { WalCorruptError } from '../errors';
 import type { Checkpoint } from '../types';
-import {
-  FRAME_OVERHEAD_BYTES,
-  claimedPayloadBytes,
-  crcStart,
-  encodeFrame,
-  frameKind,
-  framePayload,
-  isSealed,
-} from './frame';
-import { HEADER_BYTES, MAX_FIRST_LSN, decodeHeader, encodeHeader } from './header';
+import { encodeFrame } from './frame';
+import { HEADER_BYTES, MAX_FIRST_LSN } from './header';
+import { decodeOneFrame, encodeOneFrame } from './oneFrameFile';
 
 /** The file that names the newest checkpoint. */
 export const CHECKPOINT_FILE = 'checkpoint.meta';
@@ -27,8 +20,9 @@ export function encodeCheckpointFrame(checkpoint: Checkpoint, crcFrom: number): 
 
 /** `checkpoint.meta`: a segment's header, whose first LSN is the first one still needed, and the checkpoint's frame. */
 export function encodeCheckpointFile(checkpoint: Checkpoint, logId: Uint8Array): Uint8Array {
-  const header = encodeHeader({ firstLsn: checkpoint.lsn + 1, logId, groups: false });
-  return Buffer.concat([header, encodeCheckpointFrame(checkpoint, crcStart(logId))]);
+  return Buffer.concat(
+    encodeOneFrame({ kind: 'checkpoint', lsn: checkpoint.lsn, payload: codec.encode(checkpoint) }, logId),
+  );
 }
 
 /**
@@ -41,20 +35,12 @@ export function decodeCheckpointFile(bytes: Uint8Array): {
   readonly checkpoint: Checkpoint;
   readonly logId: Uint8Array;
 } {
-  const { firstLsn, logId } = decodeHeader(bytes, CHECKPOINT_FILE);
+  const { lsn, payload, logId } = decodeOneFrame(bytes, CHECKPOINT_FILE, 'checkpoint', 'checkpoint');
   const refuse = (reason: string): never => {
     throw new WalCorruptError({ file: CHECKPOINT_FILE, offset: HEADER_BYTES, lsn: 0, reason });
   };
-  const end = bytes.length;
-  if (end < HEADER_BYTES + FRAME_OVERHEAD_BYTES) refuse('the checkpoint is cut short');
-  if (claimedPayloadBytes(bytes, HEADER_BYTES) !== end - HEADER_BYTES - FRAME_OVERHEAD_BYTES) {
-    refuse('the length of the checkpoint does not match');
-  }
-  if (!isSealed(bytes, HEADER_BYTES, end, crcStart(logId))) refuse("the checkpoint's checksum does not match");
-  if (frameKind(bytes, HEADER_BYTES) !== 'checkpoint') refuse('it holds something other than a checkpoint');
-  const checkpoint =
-    decodeCheckpoint(framePayload(bytes, HEADER_BYTES, end)) ?? refuse('its payload is not that of a checkpoint');
-  if (checkpoint.lsn !== firstLsn - 1) refuse('header and checkpoint name different LSNs');
+  const checkpoint = decodeCheckpoint(payload) ?? refuse('its payload is not that of a checkpoint');
+  if (checkpoint.lsn !== lsn) refuse('header and checkpoint name different LSNs');
   return { checkpoint, logId };
 }
 

@@ -1,17 +1,8 @@
 import { cborCodec } from '../codec/cborCodec';
 import { WalCorruptError } from '../errors';
 import type { Holds, Reader } from '../types';
-import {
-  FRAME_OVERHEAD_BYTES,
-  claimedPayloadBytes,
-  crcStart,
-  encodeFrame,
-  frameKind,
-  frameLsn,
-  framePayload,
-  isSealed,
-} from './frame';
-import { HEADER_BYTES, MAX_FIRST_LSN, decodeHeader, encodeHeader } from './header';
+import { HEADER_BYTES, MAX_FIRST_LSN } from './header';
+import { decodeOneFrame, encodeOneFrame } from './oneFrameFile';
 
 /** The file that names the readers that the log is kept for. */
 export const READERS_FILE = 'readers.meta';
@@ -39,8 +30,9 @@ export function encodeReadersFile({ readers, cutLsn }: Holds, logId: Uint8Array)
   const inOrder = readers
     .map(({ name, lsn, movedAt }) => ({ name, lsn, movedAt }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const frame = encodeFrame('record', held, codec.encode({ readers: inOrder, cutLsn }), crcStart(logId));
-  return Buffer.concat([encodeHeader({ firstLsn: held + 1, logId, groups: false }), frame]);
+  return Buffer.concat(
+    encodeOneFrame({ kind: 'record', lsn: held, payload: codec.encode({ readers: inOrder, cutLsn }) }, logId),
+  );
 }
 
 /**
@@ -50,22 +42,12 @@ export function encodeReadersFile({ readers, cutLsn }: Holds, logId: Uint8Array)
  * @throws WalVersionError for a newer format.
  */
 export function decodeReadersFile(bytes: Uint8Array): { readonly holds: Holds; readonly logId: Uint8Array } {
-  const { firstLsn, logId } = decodeHeader(bytes, READERS_FILE);
+  const { lsn, payload, logId } = decodeOneFrame(bytes, READERS_FILE, 'record', 'reader list');
   const refuse = (reason: string): never => {
     throw new WalCorruptError({ file: READERS_FILE, offset: HEADER_BYTES, lsn: 0, reason });
   };
-  const end = bytes.length;
-  if (end < HEADER_BYTES + FRAME_OVERHEAD_BYTES) refuse('the frame is cut short');
-  if (claimedPayloadBytes(bytes, HEADER_BYTES) !== end - HEADER_BYTES - FRAME_OVERHEAD_BYTES) {
-    refuse('the length of the frame does not match');
-  }
-  if (!isSealed(bytes, HEADER_BYTES, end, crcStart(logId))) refuse("the frame's checksum does not match");
-  if (frameKind(bytes, HEADER_BYTES) !== 'record') refuse('it holds something other than readers');
-  const holds = decodeHolds(framePayload(bytes, HEADER_BYTES, end)) ?? refuse('its payload is not that of readers');
-  const held = heldLsn(holds.readers);
-  if (frameLsn(bytes, HEADER_BYTES) !== held || firstLsn !== held + 1) {
-    refuse('header, frame and readers name different LSNs');
-  }
+  const holds = decodeHolds(payload) ?? refuse('its payload is not that of readers');
+  if (lsn !== heldLsn(holds.readers)) refuse('header, frame and readers name different LSNs');
   return { holds, logId };
 }
 

@@ -1,16 +1,7 @@
 import { cborCodec } from '../codec/cborCodec';
 import { WalCorruptError } from '../errors';
-import {
-  FRAME_OVERHEAD_BYTES,
-  claimedPayloadBytes,
-  crcStart,
-  encodeFrame,
-  frameKind,
-  frameLsn,
-  framePayload,
-  isSealed,
-} from './frame';
-import { HEADER_BYTES, decodeHeader, encodeHeader } from './header';
+import { HEADER_BYTES } from './header';
+import { decodeOneFrame, encodeOneFrame } from './oneFrameFile';
 
 /** What a projection had made of a log up to an LSN. */
 export interface Snapshot {
@@ -55,8 +46,7 @@ export function snapshotOf(file: string): { readonly name: string; readonly lsn:
  * @throws RangeError where the state takes more than a frame holds, 1 GiB.
  */
 export function encodeSnapshot({ name, version, lsn, state }: Snapshot, logId: Uint8Array): readonly Uint8Array[] {
-  const header = encodeHeader({ firstLsn: lsn + 1, logId, groups: false });
-  return [header, encodeFrame('record', lsn, codec.encode({ name, version, state }), crcStart(logId))];
+  return encodeOneFrame({ kind: 'record', lsn, payload: codec.encode({ name, version, state }) }, logId);
 }
 
 /**
@@ -66,23 +56,15 @@ export function encodeSnapshot({ name, version, lsn, state }: Snapshot, logId: U
  * @throws WalVersionError for a newer format.
  */
 export function decodeSnapshot(bytes: Uint8Array, file: string, logId: Uint8Array): Snapshot {
-  const header = decodeHeader(bytes, file);
   const refuse = (reason: string, offset = HEADER_BYTES): never => {
     throw new WalCorruptError({ file, offset, lsn: 0, reason });
   };
-  if (Buffer.compare(header.logId, logId) !== 0) refuse('it belongs to another log', 0);
-  const end = bytes.length;
-  if (end < HEADER_BYTES + FRAME_OVERHEAD_BYTES) refuse('the snapshot is cut short');
-  if (claimedPayloadBytes(bytes, HEADER_BYTES) !== end - HEADER_BYTES - FRAME_OVERHEAD_BYTES) {
-    refuse('the length of the snapshot does not match');
-  }
-  if (!isSealed(bytes, HEADER_BYTES, end, crcStart(logId))) refuse("the snapshot's checksum does not match");
-  if (frameKind(bytes, HEADER_BYTES) !== 'record') refuse('it holds something other than a snapshot');
-  const lsn = frameLsn(bytes, HEADER_BYTES);
+  const found = decodeOneFrame(bytes, file, 'record', 'snapshot');
+  if (Buffer.compare(found.logId, logId) !== 0) refuse('it belongs to another log', 0);
+  const { lsn } = found;
   const named = snapshotOf(file);
-  if (lsn !== header.firstLsn - 1 || lsn !== named?.lsn) refuse('name, header and frame tell different LSNs');
-  const { name, version, state } =
-    decodePayload(framePayload(bytes, HEADER_BYTES, end)) ?? refuse('its payload is not that of a snapshot');
+  if (lsn !== named?.lsn) refuse('name and snapshot tell different LSNs');
+  const { name, version, state } = decodePayload(found.payload) ?? refuse('its payload is not that of a snapshot');
   if (name !== named?.name) refuse(`it is the snapshot of ${name}`);
   return { name, version, lsn, state };
 }

@@ -81,6 +81,8 @@ export class HttpServer {
       this.#server.once('error', fail);
       this.#server.listen({ host: this.#options.host, port: this.#options.port }, () => {
         this.#server.off('error', fail);
+        // As where there are no descriptors left to accept with: the page may fail, and not the process that writes.
+        this.#server.on('error', () => undefined);
         this.#port = (this.#server.address() as AddressInfo).port;
         subscriber.next(this.#port);
         subscriber.complete();
