@@ -121,7 +121,11 @@ describe('readers.meta', () => {
   it.each<[what: string, bytes: Uint8Array, reason: string]>([
     ['a header only', headerBytes({ firstLsn: 1, logId: LOG_ID, flags: 0 }), 'the reader list is cut short'],
     ['something behind the frame', join(GOLDEN, [0]), 'the length of the reader list does not match'],
-    ["another log's frame", cbor(Uint8Array.from(NO_READERS), 0, OTHER_LOG_ID), "the reader list's checksum does not match"],
+    [
+      "another log's frame",
+      cbor(Uint8Array.from(NO_READERS), 0, OTHER_LOG_ID),
+      "the reader list's checksum does not match",
+    ],
     [
       'a checkpoint',
       join(
