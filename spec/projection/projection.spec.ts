@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { distinctUntilChanged, firstValueFrom, lastValueFrom, map, timer, toArray } from 'rxjs';
 import {
   WalClosedError,
@@ -355,6 +356,20 @@ describe('the end of a projection', () => {
     expect(wal.readers).toMatchObject([{ name: 'projection:sum', lsn: 0 }]);
   });
 
+  it('is the reason of its signal, and takes no snapshot', async () => {
+    const { wal, store } = logOf();
+    const stop = new AbortController();
+    const sum = wal.project({ ...SUM, signal: stop.signal });
+    const ended = lastValueFrom(sum.state$);
+    await wal.append(1);
+    await sum.at(1);
+    stop.abort(new Error('enough'));
+    await expect(ended).rejects.toThrow('enough');
+    expect(snapshotsIn(store)).toEqual([]);
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+    await expect(wal.project(SUM).at(1)).resolves.toEqual({ lsn: 1, state: 1 });
+  });
+
   it('is the error of a directory that cannot be read', async () => {
     const files = await filesOf(2);
     const { wal } = logOf(files, { plan: marblePlan({ list: '#' }) });
@@ -383,6 +398,7 @@ describe('what a projection refuses', () => {
     ['an LSN that is none', { after: -1 }, 'after'],
     ['a codec that is none', { codec: {} }, 'codec'],
     ['a checkpoint that is neither', { checkpoint: 'no' }, 'checkpoint'],
+    ['a signal that is none', { signal: {} }, 'signal'],
     ['what is no option', { typo: 1 }, 'typo'],
   ])('is %s', (_what, wrong, named) => {
     const { wal } = logOf();

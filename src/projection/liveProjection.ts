@@ -31,6 +31,7 @@ import { reportUnhandled } from '../outputs';
 import { pastTheEnd } from '../read';
 import type { SegmentStore } from '../store/segmentStore';
 import type { Entry, Reader, TailOptions } from '../types';
+import { untilAborted } from '../untilAborted';
 import type { CheckedProjectOptions } from './projectOptions';
 import type { Projected, Projection, SnapshotOutcome } from './projection';
 import { Snapshots } from './snapshots';
@@ -100,7 +101,10 @@ export class LiveProjection<T, S> implements Projection<S> {
     this.#reader = readerName(options.name);
     this.#triedLsn = options.after;
     this.#snapshots = new Snapshots(log.store, log.logId, options.name);
-    const entries$ = this.#begin().pipe(concatMap(() => this.#follow()));
+    const entries$ = this.#begin().pipe(
+      concatMap(() => this.#follow()),
+      untilAborted(options.signal),
+    );
     this.#following.add(
       entries$.subscribe({
         next: (entry) => {

@@ -1,12 +1,12 @@
 import { cborCodec } from '../codec/cborCodec';
 import { PROJECTION_NAME } from '../format/snapshot';
-import { checkCodec, checkNames, integer } from '../options';
+import { checkCodec, checkNames, checkSignal, integer } from '../options';
 import type { ProjectOptions } from './projection';
 
 /** Options of a projection with every default in its place. */
 export type CheckedProjectOptions<T, S> = {
-  readonly [K in keyof Required<ProjectOptions<T, S>>]: Exclude<ProjectOptions<T, S>[K], undefined>;
-};
+  readonly [K in Exclude<keyof ProjectOptions<T, S>, 'signal'>]-?: Exclude<ProjectOptions<T, S>[K], undefined>;
+} & Pick<ProjectOptions<T, S>, 'signal'>;
 
 const KNOWN: Readonly<Record<keyof ProjectOptions<unknown, unknown>, true>> = {
   name: true,
@@ -17,6 +17,7 @@ const KNOWN: Readonly<Record<keyof ProjectOptions<unknown, unknown>, true>> = {
   checkpoint: true,
   version: true,
   after: true,
+  signal: true,
 };
 
 const DEFAULT_SNAPSHOT_EVERY = 10_000;
@@ -46,5 +47,6 @@ export function checkProjectOptions<T, S>(options: ProjectOptions<T, S>): Checke
     snapshotEvery: integer('snapshotEvery', options.snapshotEvery ?? DEFAULT_SNAPSHOT_EVERY, 1),
     version: integer('version', options.version ?? 1, 0),
     after: integer('after', options.after ?? 0, 0),
+    signal: checkSignal(options.signal),
   };
 }

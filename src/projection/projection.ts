@@ -44,6 +44,8 @@ export interface ProjectOptions<T, S> {
    * @default 0: the log has to hold its first record
    */
   readonly after?: number | undefined;
+  /** Ends the projection without a last snapshot: it fails with the signal's reason. `close()` takes one. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A state, and the LSN of the last record in it. */
