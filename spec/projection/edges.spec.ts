@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { config, firstValueFrom, timer } from 'rxjs';
+import { config, firstValueFrom, lastValueFrom, timer } from 'rxjs';
 import { WalPoisonedError, type Projection, type SnapshotOutcome } from 'rxwal';
 import { fault, marblePlan, memoryWal } from 'rxwal/testing';
 
@@ -124,6 +124,28 @@ describe('from within reduce', () => {
     const { wal: again } = memoryWal<number>({ files: store.snapshot() });
     const { state } = await again.project(options(() => undefined)).at(3);
     expect(state).toEqual({ records: 3, sum: 6 });
+  });
+});
+
+describe('a signal from within reduce', () => {
+  it.each([false, true])('ends it when reduce has returned, or thrown: %s', async (throws) => {
+    const { wal } = memoryWal<number>();
+    const stop = new AbortController();
+    const sum = wal.project({
+      ...SUM,
+      signal: stop.signal,
+      reduce: (state) => {
+        stop.abort(new Error('enough'));
+        if (throws) throw new Error('no');
+        return state;
+      },
+    });
+    const ended = lastValueFrom(sum.state$);
+    await wal.append(1);
+    await expect(ended).rejects.toThrow('enough');
+    await expect(sum.close()).resolves.toBeUndefined();
+    expect(wal.project(SUM).name).toBe('sum');
+    await wal.close();
   });
 });
 

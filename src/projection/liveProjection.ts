@@ -256,7 +256,8 @@ export class LiveProjection<T, S> implements Projection<S> {
     if (!this.#reduce(before.state, entry)) return;
     this.#applied.next();
     this.#showing ??= this.#log.scheduler.schedule(() => this.#show());
-    if (this.#next && !this.#saving) this.#goOn();
+    // Asked for from within reduce, or ended.
+    if (this.#next ?? this.#ending) this.#goOn();
     else if (!this.#saving && lsn - this.#triedLsn >= this.#options.snapshotEvery) void this.#save(false);
   }
 
@@ -274,6 +275,7 @@ export class LiveProjection<T, S> implements Projection<S> {
     if (!failure) return true;
     // The state may be changed in part: no snapshot of it is taken.
     void this.fail(failure);
+    this.#goOn();
     return false;
   }
 
