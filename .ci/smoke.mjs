@@ -34,7 +34,7 @@ const runNode = (file, source) => {
 
 function checkContents(files) {
   const published =
-    /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE|CONTRIBUTING)\.md|(spec|src\/format)\/README\.md|examples\/(support\/)?\w+\.(md|ts)|examples\/dashboard\.png|bench\/producers\.svg|dist\/.+\.(js|mjs|d\.ts|d\.mts)|dist\/serve\/page\/\w+\.(html|css|js|svg))$/;
+    /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE|CONTRIBUTING)\.md|(spec|src\/format)\/README\.md|examples\/(support\/)?\w+\.(md|ts)|examples\/dashboard\.png|dist\/.+\.(js|mjs|d\.ts|d\.mts)|dist\/serve\/page\/\w+\.(html|css|js|svg))$/;
   assert.deepEqual(
     files.filter((file) => !published.test(file)),
     [],
